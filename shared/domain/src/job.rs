@@ -1,0 +1,183 @@
+//! A run of a sync: what it counts, how it ends, and what a worker tells its queue.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::id::{IntegrationId, JobId};
+use crate::owner::Owner;
+use crate::provider::ProviderId;
+
+/// How much a sync looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SyncMode {
+    /// Everything in scope, compared with what is stored; what is stored and no longer listed is deleted.
+    Full,
+    /// What changed since the last cursor.
+    Incremental,
+}
+
+/// What asked for a sync.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Trigger {
+    /// The clock.
+    Schedule,
+    /// A person.
+    Manual,
+    /// The provider.
+    Webhook,
+    /// The first sync after connecting.
+    Connect,
+}
+
+/// SPEC's `SyncJobStatus`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum JobStatus {
+    /// Waiting for a worker.
+    Pending,
+    /// Being worked on.
+    Running,
+    /// Ended; single resources may have failed.
+    Completed,
+    /// Ended without reaching its end.
+    Failed,
+    /// Stopped by a person or by disconnecting.
+    Cancelled,
+}
+
+impl JobStatus {
+    /// Whether it can no longer change.
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Completed | Self::Failed | Self::Cancelled)
+    }
+}
+
+/// What became of the resources of a run. Once the job is final, `found = synced + unchanged + failed + deleted + skipped`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Counts {
+    /// Distinct resources the run came upon, deletions included.
+    pub found: u64,
+    /// Delivered to the sink.
+    pub synced: u64,
+    /// Same as stored.
+    pub unchanged: u64,
+    /// Could not be synced; the reason is in the record.
+    pub failed: u64,
+    /// Deleted from the sink.
+    pub deleted: u64,
+    /// Of a kind that carries no text (folders are not even found).
+    pub skipped: u64,
+}
+
+/// A resource that failed, as the job lists it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailedResource {
+    /// The provider's id.
+    pub external_id: String,
+    /// Its name, if known.
+    pub name: Option<String>,
+    /// Stable code (`too_large`, `unreadable`, `forbidden`, …).
+    pub code: String,
+    /// The reason, for people.
+    pub reason: String,
+}
+
+/// A run of a sync.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SyncJob {
+    /// Its id; ids sort by creation.
+    pub id: JobId,
+    /// Which integration.
+    pub integration_id: IntegrationId,
+    /// Whose.
+    pub owner: Owner,
+    /// At which provider.
+    pub provider: ProviderId,
+    /// How much it looks at.
+    pub mode: SyncMode,
+    /// What asked for it.
+    pub trigger: Trigger,
+    /// The run's number within the integration.
+    pub run: u64,
+    /// Where it stands.
+    pub status: JobStatus,
+    /// When it was asked for.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub completed_at: Option<Timestamp>,
+    /// Exact once final; while it runs, as far as is known.
+    pub counts: Counts,
+    /// Why it failed, for people.
+    pub error_message: Option<String>,
+    /// The failed resources, at most [`SyncJob::MAX_FAILED_LISTED`].
+    pub failed_resources: Vec<FailedResource>,
+    /// How far the listing has come.
+    pub checkpoint: Checkpoint,
+}
+
+impl SyncJob {
+    /// Failed resources kept in the job itself; the rest is found by asking for the integration's failed resources.
+    pub const MAX_FAILED_LISTED: usize = 100;
+}
+
+/// How far a run has come; written after every page, in one write with the page's own record.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// Where to go on listing; `None` before the first page.
+    pub page_cursor: Option<String>,
+    /// Pages recorded so far.
+    pub pages: u32,
+    /// Whether the listing has come to its end.
+    pub listed: bool,
+    /// The change cursor to keep once the run has ended well.
+    pub changes_from: Option<String>,
+    /// Distinct resources handed to resource workers.
+    pub handed_out: u64,
+    /// Distinct resources that needed none: same as stored.
+    pub unchanged: u64,
+    /// Resource outcomes reported so far; a hint that may be high or low, never a result.
+    pub reported: u64,
+}
+
+/// What a worker tells the queue about a message it could not finish.
+#[derive(Debug, thiserror::Error)]
+#[error("{source}")]
+pub struct JobError {
+    /// What the queue should do.
+    pub decision: Decision,
+    /// Why.
+    pub source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+/// What the queue should do with a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// Try again after the queue's back-off; this spends an attempt.
+    Retry,
+    /// Try again after this delay, at most 15 minutes; this spends none.
+    RetryAfter(Duration),
+    /// Do not try again; what there is to record has been recorded.
+    GiveUp,
+}
+
+impl JobError {
+    /// An error that another attempt may mend.
+    pub fn retry(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self { decision: Decision::Retry, source: source.into() }
+    }
+
+    /// A wait that is nobody's fault.
+    pub fn retry_after(delay: Duration, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self { decision: Decision::RetryAfter(delay), source: source.into() }
+    }
+
+    /// An error that no attempt mends.
+    pub fn give_up(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self { decision: Decision::GiveUp, source: source.into() }
+    }
+}

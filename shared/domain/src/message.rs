@@ -1,0 +1,140 @@
+//! What travels on the queues. Fields are only ever added, and with a default, so that messages of an older version decode.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::id::{ExternalId, IntegrationId, JobId};
+use crate::owner::Owner;
+use crate::provider::ProviderId;
+use crate::resource::{DeleteReason, Resource};
+
+/// Names an integration completely: enough to read its row by key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct IntegrationRef {
+    /// Whose.
+    pub owner: Owner,
+    /// At which provider.
+    pub provider: ProviderId,
+    /// Its id; a row with another id is another integration.
+    pub integration_id: IntegrationId,
+}
+
+/// On `integration-sync`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", rename_all_fields = "camelCase")]
+pub enum SyncMessage {
+    /// Go on with a run: list, hand out, or end it. Which of these is told by the job's row.
+    Run {
+        /// Which integration.
+        integration: IntegrationRef,
+        /// Which run.
+        job_id: JobId,
+        /// How many times the end was looked for without progress; spaces the looks out.
+        #[serde(default)]
+        looks: u32,
+    },
+    /// Bring the integration's webhook subscriptions to what they should be: missing ones made, old ones renewed, surplus ones stopped.
+    Subscribe {
+        /// Which integration.
+        integration: IntegrationRef,
+    },
+}
+
+impl SyncMessage {
+    /// Which integration it is about.
+    #[must_use]
+    pub const fn integration(&self) -> &IntegrationRef {
+        match self {
+            Self::Run { integration, .. } | Self::Subscribe { integration } => integration,
+        }
+    }
+}
+
+/// On `integration-webhook`: a delivery whose authenticity is established.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WebhookMessage {
+    /// Which provider sent it.
+    pub provider: ProviderId,
+    /// The integration its URL named, if it named one.
+    pub integration: Option<IntegrationRef>,
+    /// Its headers, names in lower case, without authorization and cookies.
+    pub headers: BTreeMap<String, String>,
+    /// Its body.
+    pub body: Body,
+    /// When it arrived.
+    pub received_at: Timestamp,
+}
+
+/// The body of a delivery.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Body {
+    /// The bytes as text.
+    Text(String),
+    /// Bytes that are no UTF-8, in base64.
+    Base64(String),
+    /// Too large for a queue message: the key of an object in the content bucket.
+    Object(String),
+}
+
+/// On `integration-resource` and on its lane for webhooks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ResourceMessage {
+    /// Which integration.
+    pub integration: IntegrationRef,
+    /// The run that counts this resource; `None` for a webhook that named the resource itself.
+    pub run: Option<RunRef>,
+    /// Which resource.
+    pub external_id: ExternalId,
+    /// What to do.
+    pub action: ResourceAction,
+}
+
+/// The run that a resource's outcome is reported to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RunRef {
+    /// The job.
+    pub job_id: JobId,
+    /// Its number within the integration.
+    pub run: u64,
+}
+
+/// What to do with a resource.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case")]
+pub enum ResourceAction {
+    /// Fetch and deliver it. Carries what the listing said and, where the listing brought it, the text.
+    Sync {
+        /// What the listing said; `None` when only the id is known.
+        resource: Option<Box<Resource>>,
+        /// The text, where the listing carried it.
+        #[serde(default)]
+        text: Option<String>,
+    },
+    /// Delete it from the sink.
+    Delete {
+        /// Why.
+        reason: DeleteReason,
+        /// When the provider said so; orders it against fetches.
+        at: Timestamp,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_without_the_newer_fields_decodes() {
+        let text = r#"{"kind":"run","integration":{"owner":{"kind":"user","id":"ada"},"provider":"google_drive",
+            "integrationId":"01JD0000000000000000000000"},"jobId":"01JD0000000000000000000001","later":true}"#;
+        let message: SyncMessage = serde_json::from_str(text).unwrap();
+        assert!(matches!(message, SyncMessage::Run { looks: 0, .. }));
+    }
+}
