@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::id::{AccountId, IntegrationId, JobId, UserId};
+use crate::job::SyncMode;
+use crate::message::IntegrationRef;
 use crate::owner::Owner;
 use crate::provider::ProviderId;
 use crate::secret::SealedToken;
@@ -82,6 +84,27 @@ pub struct ActiveRun {
     pub run: u64,
 }
 
+/// Deletions that a run held back because there were suspiciously many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PendingDeletes {
+    /// The run that held them back.
+    pub job_id: JobId,
+    /// How many it would have deleted.
+    pub count: u64,
+    /// Of how many.
+    pub of: u64,
+    /// When.
+    pub since: Timestamp,
+}
+
+impl PendingDeletes {
+    /// Whether deleting `count` of `of` resources waits for a person: more than 50 and more than 20 %.
+    #[must_use]
+    pub const fn are_too_many(count: u64, of: u64) -> bool {
+        count > 50 && count * 5 > of
+    }
+}
+
 /// An owner's connected account.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Integration {
@@ -119,8 +142,45 @@ pub struct Integration {
     pub change_cursor: Option<String>,
     /// The sync under way.
     pub active: Option<ActiveRun>,
+    /// Runs so far; the next run's number is one more.
+    pub runs: u64,
+    /// Something asked for a sync while one was running: another pass of this mode follows. Full outranks incremental.
+    pub again: Option<SyncMode>,
+    /// Deletions that wait for a person.
+    pub pending_deletes: Option<PendingDeletes>,
+    /// A person has confirmed the pending deletions: the next full run may carry them out.
+    pub deletes_confirmed: bool,
+    /// Until when the provider asked us to wait.
+    pub blocked_until: Option<Timestamp>,
+    /// When the scheduler looks at it next; `None` means never.
+    pub due_at: Option<Timestamp>,
     /// Whether the last run left failures that are worth another try.
     pub retry_failed: bool,
     /// The tokens; `None` once disconnected.
     pub tokens: Option<SealedTokens>,
+    /// Grows by one with every write of a person's making; a write on a stale read is refused.
+    pub version: u64,
+}
+
+impl Integration {
+    /// Its full name, as messages carry it.
+    #[must_use]
+    pub fn reference(&self) -> IntegrationRef {
+        IntegrationRef { owner: self.owner.clone(), provider: self.provider, integration_id: self.id }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::PendingDeletes;
+
+    #[test]
+    fn only_many_and_a_large_share_wait_for_a_person() {
+        let check = |count, of, held| assert_eq!(PendingDeletes::are_too_many(count, of), held, "{count} of {of}");
+        check(50, 50, false);
+        check(51, 51, true);
+        check(51, 255, false);
+        check(51, 254, true);
+        check(0, 0, false);
+    }
 }

@@ -118,6 +118,14 @@ pub struct SyncJob {
     pub failed_resources: Vec<FailedResource>,
     /// How far the listing has come.
     pub checkpoint: Checkpoint,
+    /// Deletions may exceed the guard, because a person has confirmed them.
+    pub deletes_confirmed: bool,
+    /// Looks at the provider in a row that found it down; spaces the next ones out.
+    pub outages: u32,
+    /// When a worker last got somewhere; tells a stalled run from a slow one.
+    pub progress_at: Timestamp,
+    /// Grows by one with every worker that takes the run up; an older worker's writes are refused.
+    pub fence: u64,
 }
 
 impl SyncJob {
@@ -132,14 +140,19 @@ pub struct Checkpoint {
     pub page_cursor: Option<String>,
     /// Pages recorded so far.
     pub pages: u32,
-    /// Whether the listing has come to its end.
+    /// Whether the provider's listing has come to its end.
+    pub ended: bool,
+    /// Whether all that there is to do has been handed out, deletions included.
     pub listed: bool,
     /// The change cursor to keep once the run has ended well.
     pub changes_from: Option<String>,
     /// Distinct resources handed to resource workers.
     pub handed_out: u64,
-    /// Distinct resources that needed none: same as stored.
+    /// Resources that needed none, same as stored; counts one that stands on two pages twice, so it is a hint.
     pub unchanged: u64,
+    /// Resources that carry no text; a hint for the same reason.
+    #[serde(default)]
+    pub skipped: u64,
     /// Resource outcomes reported so far; a hint that may be high or low, never a result.
     pub reported: u64,
 }

@@ -116,6 +116,9 @@ pub enum ResourceAction {
         /// The text, where the listing carried it.
         #[serde(default)]
         text: Option<String>,
+        /// When the listing was asked for; orders this against other fetches. `None`: the fetch's own start counts.
+        #[serde(default)]
+        listed_at: Option<Timestamp>,
     },
     /// Delete it from the sink.
     Delete {
