@@ -1,5 +1,37 @@
-test: ## Everything CI runs.
-	cargo fmt --all -- --check
-	cargo clippy --workspace --all-targets --all-features -- -D warnings
-	cargo test --workspace --all-features
-.PHONY: test
+# The commands of the project. `make up` and `make test` are all that a newcomer needs; README.md explains the rest.
+SHELL := /bin/bash
+PYTHON ?= python3
+LOCAL := .local/venv/emulator/bin/python infra/local
+
+# What `up`, `down`, `token` and `logs` take: PORT (4566), STACK (cognia), SANDBOX_PORT (4600), DEMO (1).
+export PORT STACK SANDBOX_PORT DEMO STAGE ARCHITECTURE ADMIN ORG ROLE PLAN TTL
+
+help: ## Lists the commands.
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
+
+up: tools ## Builds everything and brings the embedded stack up, or up to date.
+	@$(LOCAL) up
+
+down: tools ## Stops it; its state is kept.
+	@$(LOCAL) down
+
+reset: tools ## Stops it and forgets everything it held.
+	@$(LOCAL) reset
+
+token: tools ## Prints a bearer token: make token USER=ada [ADMIN=1] [ORG=acme ROLE=ADMIN] [PLAN=pro]
+	@TOKEN_USER='$(if $(filter command,$(origin USER)),$(USER))' $(LOCAL) token
+
+logs: tools ## Follows what the functions say.
+	@$(LOCAL) logs
+
+test: tools ## Everything CI runs.
+	@$(LOCAL) test
+
+deploy: tools ## Deploys to AWS: make deploy [STAGE=dev] [ARCHITECTURE=arm64]
+	@$(LOCAL) deploy
+
+tools:
+	@$(PYTHON) infra/local/tools.py emulator
+
+.PHONY: help up down reset token logs test deploy tools
+.DEFAULT_GOAL := help

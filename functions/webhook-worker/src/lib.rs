@@ -1,1 +1,7 @@
-//! To come.
+//! Works on deliveries whose authenticity is established: from what the provider says to the syncs that follow.
+
+pub mod config;
+pub mod worker;
+
+pub use config::Config;
+pub use worker::WebhookWorker;

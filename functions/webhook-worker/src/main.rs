@@ -1,1 +1,35 @@
-fn main() {}
+//! Wires the function that works on webhooks.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::SystemClock;
+use domain::message::WebhookMessage;
+use integrations::Syncs;
+use lambda::sqs::Message;
+use providers::Registry;
+use providers::http::Http;
+use queue::{Backoff, Queue};
+use store::Store;
+use webhook_worker::{Config, WebhookWorker};
+
+/// Deliveries worked on at once; the size of a batch.
+const CONCURRENCY: usize = 10;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda::Error> {
+    lambda::telemetry::init();
+    let config = Config::from_env()?;
+    let aws = lambda::aws_config().await;
+    let clock = SystemClock::shared();
+    let store = Store::new(store::Client::new(&aws), config.tables);
+    let sqs = queue::Client::new(&aws);
+    let deliveries: Queue<WebhookMessage> =
+        Queue::new(sqs.clone(), config.webhook_queue_url, Backoff { base: Duration::from_secs(1), attempts: 5 });
+    let runs = Queue::new(sqs, config.sync_queue_url, Backoff { base: Duration::from_secs(5), attempts: 3 });
+    let registry = Arc::new(Registry::new(Http::new()));
+    let syncs = Syncs::new(store.clone(), runs, Arc::clone(&registry), Arc::clone(&clock));
+    let worker = WebhookWorker::new(store, syncs, registry, clock);
+    let worker = &worker;
+    lambda::sqs::serve(deliveries, CONCURRENCY, |message: Message<WebhookMessage>| worker.run(message.body)).await
+}

@@ -168,6 +168,12 @@ impl Integration {
     pub fn reference(&self) -> IntegrationRef {
         IntegrationRef { owner: self.owner.clone(), provider: self.provider, integration_id: self.id }
     }
+
+    /// What the provider counts calls by, and thus the name of the rate limit: the account, whoever has connected it.
+    #[must_use]
+    pub fn rate_key(&self) -> String {
+        format!("{}#{}", self.provider, self.account_id)
+    }
 }
 
 #[cfg(test)]

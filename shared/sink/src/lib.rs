@@ -1,1 +1,64 @@
-//! To come.
+#![doc = include_str!("../README.md")]
+
+mod error;
+mod event;
+mod key;
+mod s3;
+
+use async_trait::async_trait;
+use domain::message::IntegrationRef;
+use domain::resource::DeleteReason;
+use domain::{ExternalId, ResourceContent};
+
+pub use aws_sdk_eventbridge::Client as EventsClient;
+pub use aws_sdk_s3::Client as S3Client;
+pub use error::Error;
+pub use key::object_key;
+pub use s3::S3Sink;
+
+/// A resource to deliver.
+#[derive(Debug, Clone)]
+pub struct Upsert {
+    /// Whose, from where.
+    pub integration: IntegrationRef,
+    /// Equal for equal content: a sink that has seen it need not do anything.
+    pub idempotency_key: String,
+    /// The resource with its text.
+    pub content: ResourceContent,
+    /// Whether the text may be kept at rest (the storage strategy).
+    pub keep_body: bool,
+}
+
+/// A resource to delete.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deletion {
+    /// Whose, from where.
+    pub integration: IntegrationRef,
+    /// Which.
+    pub external_id: ExternalId,
+    /// Why.
+    pub reason: DeleteReason,
+}
+
+/// What the sink says of a delivered resource.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Delivered {
+    /// What the sink calls it, where it has a name of its own for it.
+    pub memory_id: Option<String>,
+}
+
+/// Where synced content goes. Chosen by configuration, hence `dyn`.
+#[async_trait]
+pub trait Sink: Send + Sync {
+    /// Delivers a batch; one result for each, in their order. Repeating a call changes nothing.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] if none could be delivered because the sink as a whole is out of reach.
+    async fn upsert(&self, batch: Vec<Upsert>) -> Result<Vec<Result<Delivered, Error>>, Error>;
+
+    /// Deletes a batch; one result for each, in their order. What is not there counts as deleted.
+    ///
+    /// # Errors
+    /// As [`Self::upsert`].
+    async fn delete(&self, batch: Vec<Deletion>) -> Result<Vec<Result<(), Error>>, Error>;
+}

@@ -1,1 +1,62 @@
-//! To come.
+#![doc = include_str!("../README.md")]
+
+mod call;
+mod cursor;
+mod directory;
+mod error;
+mod integrations;
+mod items;
+mod jobs;
+mod keys;
+mod limits;
+mod pages;
+mod records;
+mod registry;
+mod retry;
+mod states;
+mod subscriptions;
+mod tokens;
+
+pub use aws_sdk_dynamodb::Client;
+
+pub use cursor::{BadCursor, Cursor};
+pub use directory::{Membership, Organization, User};
+pub use error::Error;
+pub use integrations::{DUE_SHARDS, Due, DueKind, Finished, RunEnd, Saved, Settings, Started, StatusChange};
+pub use jobs::{Cancelled, Claim, Progress};
+pub use limits::Permit;
+pub use pages::{PageRow, resource_key};
+pub use records::{RecordMark, Written};
+pub use registry::RegistryEntry;
+pub use states::OAuthState;
+pub use tokens::Lease;
+
+/// The names of the tables.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tables {
+    /// Integrations, remembered accounts, webhook subscriptions, OAuth states.
+    pub integrations: String,
+    /// Sync jobs and their pages.
+    pub jobs: String,
+    /// Records of resources.
+    pub records: String,
+    /// Users, organizations, memberships, the provider registry.
+    pub directory: String,
+    /// Rate limits and the webhook deliveries seen.
+    pub limits: String,
+}
+
+/// The tables behind one client. A cheap handle: clone it freely.
+#[derive(Debug, Clone)]
+pub struct Store {
+    client: Client,
+    tables: Tables,
+}
+
+impl Store {
+    /// A store over these tables. The client's own retries deal with throttling and lost answers.
+    #[must_use]
+    pub const fn new(client: Client, tables: Tables) -> Self {
+        Self { client, tables }
+    }
+}

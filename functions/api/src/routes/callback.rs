@@ -1,0 +1,134 @@
+//! `GET …/integrations/{provider}/callback`: the provider sends the person back. Whatever happens, the answer is a redirect to a
+//! configured page with a word of ours; nothing that the provider or the address said is repeated.
+
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::response::Response;
+use connections::{Callback, CallbackError};
+use domain::{Owner, ProviderId, UserId};
+use http::header::SET_COOKIE;
+use http::{HeaderMap, StatusCode};
+use serde::Deserialize;
+use utoipa::IntoParams;
+use web::cookie::{self, SetCookie};
+use web::{Query, Session};
+
+use super::connect_integration::cookie_name;
+use crate::error::Result;
+use crate::path::ProviderText;
+use crate::redirect::{self, slug_of};
+use crate::state::Api;
+
+/// What the provider put into the address.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct CallbackQuery {
+    /// The code to exchange.
+    code: Option<String>,
+    /// The state that `connect` made.
+    state: Option<String>,
+    /// Why there is no code.
+    error: Option<String>,
+}
+
+/// Finishes a connection and sends the browser to the application.
+#[utoipa::path(get, path = "/{provider}/callback", tag = "integrations", security(()), params(CallbackQuery),
+    responses((status = 302, description = "To the application, with `?connected=<provider>` or `?error=<code>`")))]
+pub async fn finish_connection(
+    ProviderText(text): ProviderText,
+    Session(session): Session,
+    State(api): State<Api>,
+    headers: HeaderMap,
+    query: std::result::Result<Query<CallbackQuery>, web::ApiError>,
+) -> Result<Response> {
+    let Ok(provider) = text.parse::<ProviderId>() else {
+        return redirect::send(StatusCode::FOUND, &api.redirects.failed(None, "", "unknown_provider"))
+            .map_err(Into::into);
+    };
+    // What cannot be read (a state that comes twice) is as good as absent.
+    let query = query.map(|Query(query)| query).unwrap_or_default();
+    let to = match finish(&api, provider, &query, session.as_ref(), &headers).await {
+        Ok(owner) => api.redirects.connected(&owner, provider),
+        Err(refused) => {
+            refused.log(provider);
+            api.redirects.failed(refused.slug(), provider.as_str(), refused.code())
+        }
+    };
+    let mut answer = redirect::send(StatusCode::FOUND, &to)?;
+    take_cookie_back(&api, provider, &mut answer);
+    Ok(answer)
+}
+
+/// Why nothing was connected.
+enum Refused {
+    /// The address has no code.
+    NoCode,
+    /// The flow came to an end.
+    Flow(CallbackError),
+}
+
+async fn finish(
+    api: &Api,
+    provider: ProviderId,
+    query: &CallbackQuery,
+    session: Option<&UserId>,
+    headers: &HeaderMap,
+) -> std::result::Result<Owner, Refused> {
+    let given = |field: &Option<String>| field.clone().filter(|text| !text.is_empty());
+    let (code, state) = (given(&query.code).unwrap_or_default(), given(&query.state).unwrap_or_default());
+    let name = cookie_name(provider);
+    let callback = Callback {
+        provider,
+        code: &code,
+        state: &state,
+        browser_cookie: cookie::read(headers, &name),
+        session_user: session,
+    };
+    if let Some(error) = given(&query.error) {
+        return Err(Refused::Flow(api.connections.denied(callback, &error).await));
+    }
+    if code.is_empty() && !state.is_empty() {
+        return Err(Refused::NoCode);
+    }
+    let integration = api.connections.complete(callback).await.map_err(Refused::Flow)?;
+    if let Err(error) = api.integrations.connected(&integration).await {
+        // It is connected all the same: the scheduler finds the new row by its due time and starts the sync.
+        tracing::warn!(integration.id = %integration.id, error = error.to_string(), "the first sync was not started at once");
+    }
+    Ok(integration.owner)
+}
+
+impl Refused {
+    const fn code(&self) -> &'static str {
+        match self {
+            Self::NoCode => "missing_code",
+            Self::Flow(error) => error.code(),
+        }
+    }
+
+    fn slug(&self) -> Option<&str> {
+        match self {
+            Self::NoCode => None,
+            Self::Flow(error) => error.owner.as_ref().and_then(slug_of),
+        }
+    }
+
+    /// A redirect carries no envelope, so what went wrong is logged here.
+    fn log(&self, provider: ProviderId) {
+        let cause = match self {
+            Self::NoCode => String::new(),
+            Self::Flow(error) => lambda::telemetry::chain(error),
+        };
+        tracing::warn!(%provider, code = self.code(), error = cause, "a connection was not finished");
+    }
+}
+
+fn take_cookie_back(api: &Api, provider: ProviderId, answer: &mut Response) {
+    let name = cookie_name(provider);
+    let (path, secure) = (api.flow.cookie_path.as_str(), api.flow.cookie_secure);
+    let cookie = SetCookie { name: &name, value: "", path, max_age: Duration::ZERO, secure };
+    if let Some(header) = cookie.header() {
+        answer.headers_mut().append(SET_COOKIE, header);
+    }
+}

@@ -1,0 +1,9 @@
+//! What travels: separate from `domain`, so that a rename there never changes the API. Rows have the snake_case names of the
+//! data model, descriptions of providers and request bodies camelCase names.
+
+pub mod directory;
+pub mod integration;
+pub mod job;
+pub mod provider;
+pub mod resource;
+pub mod words;

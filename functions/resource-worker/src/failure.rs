@@ -1,0 +1,254 @@
+//! What went wrong with a resource, and what becomes of it: a failed record, a deletion, or another try. Pure.
+
+use std::time::Duration;
+
+use connections::OpenError;
+use domain::job::JobError;
+use providers::error::{Kind, ProviderError};
+
+/// The queues' `maxReceiveCount`: the last attempt records what went wrong.
+pub(crate) const ATTEMPTS: u32 = 3;
+/// How long to wait where a provider limits us and does not say how long.
+const UNTOLD_WAIT: Duration = Duration::from_secs(60);
+/// How long to wait where a connection cannot be opened for a reason of ours.
+const CLOSED_WAIT: Duration = Duration::from_secs(30);
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// What went wrong with a resource.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Fault {
+    /// It is not there any more.
+    #[error("it is gone")]
+    Gone,
+    /// It is there and may not be read.
+    #[error("it may not be read ({code})")]
+    Forbidden {
+        /// The stable code.
+        code: &'static str,
+    },
+    /// A fact that trying again now does not change.
+    #[error("{code}: {reason}")]
+    Final {
+        /// The stable code.
+        code: &'static str,
+        /// For people.
+        reason: String,
+        /// Whether a later run may find it mended.
+        retriable: bool,
+    },
+    /// Something that passes.
+    #[error("{code}")]
+    Passing {
+        /// The stable code.
+        code: &'static str,
+        /// For people.
+        reason: String,
+        /// The cause.
+        #[source]
+        source: BoxError,
+    },
+    /// The provider is out of reach as a whole: its trouble, not the resource's.
+    #[error("the provider is not available")]
+    Outage(#[source] BoxError),
+    /// The provider asks to wait.
+    #[error("the provider asks to wait for {} s", .0.as_secs())]
+    Limited(Duration),
+    /// Not just now, and nobody's fault: a permit or a token is to be had after this long.
+    #[error("waiting for {} ms", .0.as_millis())]
+    Wait(Duration),
+    /// The integration was disconnected: nothing is written any more.
+    #[error("the integration is not connected")]
+    Disconnected,
+    /// The provider does not accept the token.
+    #[error("the access token was refused")]
+    TokenRejected,
+}
+
+impl From<ProviderError> for Fault {
+    fn from(error: ProviderError) -> Self {
+        let fixed = |code, reason: &str, retriable| Self::Final { code, reason: reason.to_owned(), retriable };
+        match error.kind {
+            Kind::NotFound => Self::Gone,
+            Kind::Forbidden(code) => Self::Forbidden { code },
+            Kind::RateLimited { retry_after } => Self::Limited(retry_after.unwrap_or(UNTOLD_WAIT)),
+            Kind::TokenRejected => Self::TokenRejected,
+            Kind::TooLarge(reason) => Self::Final { code: "too_large", reason, retriable: false },
+            Kind::Unsupported(reason) => Self::Final { code: "unsupported", reason, retriable: false },
+            Kind::Unavailable => Self::Outage(error.into()),
+            Kind::Malformed(_) => Self::Passing {
+                code: "malformed_answer",
+                reason: "The provider's answer could not be read.".to_owned(),
+                source: error.into(),
+            },
+            Kind::GrantDead(_) => fixed("reconnect_needed", "The provider no longer accepts the connection.", true),
+            Kind::ScopeMissing => fixed("scope_missing", "A needed permission was not granted.", true),
+            Kind::Misconfigured(_) => fixed("misconfigured", "The registration at the provider is wrong.", true),
+            Kind::AddressRefused(_) => fixed("address_refused", "The provider's address is not allowed.", true),
+            Kind::Rejected(_) => fixed("rejected", "The provider refused to hand it out.", false),
+            Kind::CursorExpired | Kind::PageExpired => {
+                fixed("unexpected_answer", "The provider's answer makes no sense here.", true)
+            }
+        }
+    }
+}
+
+impl From<content::Error> for Fault {
+    fn from(error: content::Error) -> Self {
+        let (code, reason) = (error.code(), sentence(&error.to_string()));
+        if error.is_retriable() {
+            Self::Passing { code, reason, source: error.into() }
+        } else {
+            Self::Final { code, reason, retriable: false }
+        }
+    }
+}
+
+impl From<sink::Error> for Fault {
+    fn from(error: sink::Error) -> Self {
+        if error.is_retriable() {
+            let reason = "It could not be delivered.".to_owned();
+            Self::Passing { code: "sink_unavailable", reason, source: error.into() }
+        } else {
+            Self::Final { code: "sink_refused", reason: sentence(&error.to_string()), retriable: false }
+        }
+    }
+}
+
+/// A fragment as a sentence.
+fn sentence(fragment: &str) -> String {
+    let mut letters = fragment.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).chain(['.']).collect()).unwrap_or_default()
+}
+
+impl From<OpenError> for Fault {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::TokenExpired => Self::Final {
+                code: "reconnect_needed",
+                reason: "The provider no longer accepts the connection.".to_owned(),
+                retriable: true,
+            },
+            OpenError::NotConnected => Self::Disconnected,
+            OpenError::RetryAfter(wait) => Self::Wait(wait),
+            // Keys or secrets are out of reach: that is no fault of the resource's, and waiting spends no attempt.
+            OpenError::Unavailable(source) => {
+                tracing::warn!(error = lambda::telemetry::chain(source.as_ref()), "the connection could not be opened");
+                Self::Wait(CLOSED_WAIT)
+            }
+        }
+    }
+}
+
+/// What becomes of a resource that something went wrong with.
+#[derive(Debug)]
+pub(crate) enum Consequence {
+    /// Nothing is written and nothing tried again.
+    Drop,
+    /// Nothing is recorded; the queue tries again.
+    TryAgain(JobError),
+    /// It is recorded as failed.
+    Record {
+        /// Stable code.
+        code: &'static str,
+        /// For people.
+        reason: String,
+        /// Whether a later run may find it mended.
+        retriable: bool,
+        /// What the queue is told then: an error puts the message, whose attempts are used up, into the dead-letter queue.
+        then: Result<(), JobError>,
+    },
+}
+
+/// Decides about a fault at the `attempt`-th attempt. [`Fault::Gone`] is a deletion elsewhere and only recorded if it gets here.
+pub(crate) fn consequence(fault: Fault, attempt: u32) -> Consequence {
+    let record = |code, reason: &str, retriable| Consequence::Record {
+        code,
+        reason: reason.to_owned(),
+        retriable,
+        then: Ok(()),
+    };
+    match fault {
+        Fault::Limited(wait) | Fault::Wait(wait) => Consequence::TryAgain(JobError::retry_after(wait, fault)),
+        Fault::Disconnected => Consequence::Drop,
+        Fault::Passing { .. } | Fault::Outage(_) if attempt < ATTEMPTS => Consequence::TryAgain(JobError::retry(fault)),
+        Fault::Passing { code, ref reason, .. } => {
+            Consequence::Record { code, reason: reason.clone(), retriable: true, then: Err(JobError::retry(fault)) }
+        }
+        Fault::Outage(_) => Consequence::Record {
+            code: "unavailable",
+            reason: "The provider did not answer, several times.".to_owned(),
+            retriable: true,
+            then: Err(JobError::retry(fault)),
+        },
+        Fault::Final { code, reason, retriable } => record(code, &reason, retriable),
+        Fault::Forbidden { code } => record(code, "The provider does not let this account read it.", false),
+        Fault::TokenRejected => {
+            record("token_rejected", "The provider does not accept the connection, even after it was renewed.", true)
+        }
+        Fault::Gone => record("not_found", "It is not there any more.", true),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::ProviderId;
+    use domain::job::Decision;
+
+    fn after(kind: Kind, attempt: u32) -> Consequence {
+        consequence(ProviderError::new(ProviderId::GoogleDrive, kind).into(), attempt)
+    }
+
+    #[test]
+    fn what_passes_is_tried_again_and_recorded_at_the_last_attempt() {
+        for kind in [Kind::Unavailable, Kind::Malformed("canary".to_owned())] {
+            for attempt in 1..ATTEMPTS {
+                let Consequence::TryAgain(error) = after(kind.clone(), attempt) else { panic!("recorded too soon") };
+                assert_eq!(error.decision, Decision::Retry);
+            }
+            let Consequence::Record { reason, retriable, then, .. } = after(kind, ATTEMPTS) else {
+                panic!("not recorded")
+            };
+            assert!(retriable && !reason.contains("canary"));
+            assert_eq!(then.unwrap_err().decision, Decision::Retry, "so that it reaches the dead-letter queue");
+        }
+    }
+
+    #[test]
+    fn a_limit_never_spends_an_attempt() {
+        let limited = after(Kind::RateLimited { retry_after: Some(Duration::from_secs(9)) }, ATTEMPTS);
+        let Consequence::TryAgain(error) = limited else { panic!("recorded") };
+        assert_eq!(error.decision, Decision::RetryAfter(Duration::from_secs(9)));
+    }
+
+    #[test]
+    fn a_wait_spends_no_attempt_and_a_disconnection_writes_nothing() {
+        let waits = consequence(Fault::from(OpenError::Unavailable("kms".into())), ATTEMPTS);
+        assert!(matches!(waits, Consequence::TryAgain(JobError { decision: Decision::RetryAfter(_), .. })));
+        assert!(matches!(consequence(Fault::from(OpenError::NotConnected), 1), Consequence::Drop));
+        assert!(matches!(consequence(Fault::from(OpenError::TokenExpired), 1), Consequence::Record { .. }));
+    }
+
+    #[test]
+    fn a_fact_about_the_resource_is_recorded_at_once() {
+        let check = |kind, expected: &str, again| match after(kind, 1) {
+            Consequence::Record { code, retriable, then: Ok(()), .. } => {
+                assert_eq!((code, retriable), (expected, again));
+            }
+            other => panic!("{other:?}"),
+        };
+        check(Kind::TooLarge("files of more than 100 MB are not fetched".to_owned()), "too_large", false);
+        check(Kind::Unsupported("a form".to_owned()), "unsupported", false);
+        check(Kind::Forbidden("cannot_download"), "cannot_download", false);
+        check(Kind::GrantDead("invalid_grant".to_owned()), "reconnect_needed", true);
+        check(Kind::TokenRejected, "token_rejected", true);
+    }
+
+    #[test]
+    fn a_limit_of_ours_is_named_to_people() {
+        let error = content::Error::TimedOut(Duration::from_secs(20));
+        let Consequence::Record { code, reason, .. } = consequence(error.into(), 1) else { panic!("not recorded") };
+        assert_eq!((code, reason.as_str()), ("timed_out", "Reading the file took longer than 20 s."));
+    }
+}

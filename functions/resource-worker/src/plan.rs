@@ -1,0 +1,202 @@
+//! What is to be done about a message, given our record of its resource: one pure decision, before anything is fetched.
+
+use content::Support;
+use domain::message::{ResourceAction, ResourceMessage, RunRef};
+use domain::resource::{DeleteReason, Outcome, Record, RecordState};
+use domain::{Resource, ResourceKind, Timestamp};
+
+/// What is to be done about a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Plan {
+    /// An earlier delivery of this message has done it: it only remains to be reported.
+    Done,
+    /// What we have is newer than the message: the run is told that nothing changed.
+    Known,
+    /// Carries no text.
+    Skip {
+        /// What the listing said.
+        resource: Box<Resource>,
+        /// When the listing was asked for.
+        listed_at: Option<Timestamp>,
+    },
+    /// It is to be deleted.
+    Delete {
+        /// Why.
+        reason: DeleteReason,
+        /// When that was known.
+        at: Timestamp,
+    },
+    /// Its content is to be had.
+    Fetch {
+        /// What the listing said.
+        known: Option<Box<Resource>>,
+        /// The text, where the listing carried it.
+        text: Option<String>,
+        /// When the listing was asked for; `None`: the fetch's start counts.
+        listed_at: Option<Timestamp>,
+    },
+}
+
+impl Plan {
+    /// A fetch that relies on nothing said before.
+    pub const fn fresh() -> Self {
+        Self::Fetch { known: None, text: None, listed_at: None }
+    }
+}
+
+/// Decides about a message at its `attempt`-th delivery.
+///
+/// A message that is delivered again may have been at work before and have died between the sink and the record. What it may have
+/// overwritten there is mended by a fresh fetch, so from the second attempt on "there is something newer" is no reason to stop.
+pub(crate) fn plan(message: ResourceMessage, record: Option<&Record>, attempt: u32) -> Plan {
+    let ResourceMessage { run, action, .. } = message;
+    let newer_than = |at: Timestamp| record.is_some_and(|record| record.observed_at > at);
+    match action {
+        ResourceAction::Sync { resource, listed_at, .. } if is_done(run, resource.as_deref(), listed_at, record) => {
+            Plan::Done
+        }
+        ResourceAction::Sync { listed_at: Some(at), .. } if newer_than(at) => known_or_fresh(attempt),
+        ResourceAction::Sync { resource: Some(resource), text: None, listed_at } if carries_no_text(&resource) => {
+            Plan::Skip { resource, listed_at }
+        }
+        ResourceAction::Sync { resource, text, listed_at } => Plan::Fetch { known: resource, text, listed_at },
+        ResourceAction::Delete { reason, at } => match record {
+            Some(record) if record.state == RecordState::Deleted => {
+                if reported(run, record) {
+                    Plan::Done
+                } else {
+                    Plan::Known
+                }
+            }
+            _ if newer_than(at) => known_or_fresh(attempt),
+            _ => Plan::Delete { reason, at },
+        },
+    }
+}
+
+fn known_or_fresh(attempt: u32) -> Plan {
+    if attempt == 1 { Plan::Known } else { Plan::fresh() }
+}
+
+/// Whether this run has reported on the resource already.
+fn reported(run: Option<RunRef>, record: &Record) -> bool {
+    run.is_some_and(|run| record.last_run.is_some_and(|last| last.job_id == run.job_id))
+}
+
+/// Whether this very work has been done for this run. A failure is worth doing again.
+fn is_done(
+    run: Option<RunRef>,
+    resource: Option<&Resource>,
+    listed_at: Option<Timestamp>,
+    record: Option<&Record>,
+) -> bool {
+    record.is_some_and(|record| {
+        reported(run, record)
+            && record.last_run.is_some_and(|last| last.outcome != Outcome::Failed)
+            && record.state != RecordState::Failed
+            && resource.is_none_or(|resource| resource.revision == record.revision)
+            && listed_at.is_none_or(|listed_at| listed_at <= record.observed_at)
+    })
+}
+
+/// Whether it is an image, a sound or a film.
+pub(crate) fn carries_no_text(resource: &Resource) -> bool {
+    resource.kind == ResourceKind::File
+        && content::support(resource.mime_type.as_deref(), &resource.name) == Support::Media
+}
+
+/// What a message of a run that has ended is still good for: its resource failed, and a person sends the message again from the
+/// dead-letter queue. It relies on nothing that the old listing said.
+pub(crate) fn redriven(record: Option<&Record>) -> Option<Plan> {
+    record.filter(|record| record.state == RecordState::Failed && record.retriable).map(|_| Plan::fresh())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::records::tests::{at, integration, record, resource};
+    use domain::JobId;
+    use domain::resource::RunOutcome;
+
+    const RUN: u64 = 4;
+
+    fn run() -> RunRef {
+        RunRef { job_id: "01JD0000000000000000000001".parse::<JobId>().unwrap(), run: RUN }
+    }
+
+    fn sync(mime_type: &str, revision: &str, listed_at: i64) -> ResourceMessage {
+        let resource = Resource { mime_type: Some(mime_type.to_owned()), ..resource("a", revision) };
+        ResourceMessage {
+            integration: integration().reference(),
+            run: Some(run()),
+            external_id: resource.external_id.clone(),
+            action: ResourceAction::Sync {
+                resource: Some(Box::new(resource)),
+                text: None,
+                listed_at: Some(at(listed_at)),
+            },
+        }
+    }
+
+    fn delete(moment: i64) -> ResourceMessage {
+        let action = ResourceAction::Delete { reason: DeleteReason::Trashed, at: at(moment) };
+        ResourceMessage { action, ..sync("text/plain", "1", 0) }
+    }
+
+    fn observed(state: RecordState, moment: i64) -> Record {
+        Record { state, observed_at: at(moment), last_run: None, ..record("a", "1") }
+    }
+
+    fn reported_here(record: Record, outcome: Outcome) -> Record {
+        Record { last_run: Some(RunOutcome { job_id: run().job_id, run: RUN, outcome }), ..record }
+    }
+
+    #[test]
+    fn a_new_or_changed_resource_is_fetched_and_a_film_is_not() {
+        assert!(matches!(plan(sync("text/plain", "1", 5), None, 1), Plan::Fetch { known: Some(_), .. }));
+        let changed = observed(RecordState::Synced, 4);
+        assert!(matches!(plan(sync("text/plain", "2", 5), Some(&changed), 1), Plan::Fetch { .. }));
+        assert!(matches!(plan(sync("video/mp4", "1", 5), None, 1), Plan::Skip { .. }));
+    }
+
+    #[test]
+    fn an_older_listing_does_not_overwrite_a_newer_observation() {
+        for state in [RecordState::Synced, RecordState::Deleted] {
+            let newer = observed(state, 6);
+            assert_eq!(plan(sync("text/plain", "1", 5), Some(&newer), 1), Plan::Known);
+            assert_eq!(plan(sync("text/plain", "1", 5), Some(&newer), 2), Plan::fresh());
+        }
+    }
+
+    #[test]
+    fn work_that_this_run_has_done_is_only_reported() {
+        let done = reported_here(observed(RecordState::Synced, 5), Outcome::Synced);
+        assert_eq!(plan(sync("text/plain", "1", 5), Some(&done), 2), Plan::Done);
+        assert!(matches!(plan(sync("text/plain", "2", 5), Some(&done), 2), Plan::Fetch { .. }), "it changed again");
+        let failed = reported_here(observed(RecordState::Failed, 5), Outcome::Failed);
+        assert!(matches!(plan(sync("text/plain", "1", 5), Some(&failed), 2), Plan::Fetch { .. }));
+    }
+
+    #[test]
+    fn a_deletion_yields_to_what_was_seen_after_it() {
+        let check = |record: Option<Record>, attempt, expected: Plan| {
+            assert_eq!(plan(delete(5), record.as_ref(), attempt), expected);
+        };
+        let carried_out = Plan::Delete { reason: DeleteReason::Trashed, at: at(5) };
+        check(Some(observed(RecordState::Synced, 4)), 1, carried_out.clone());
+        check(None, 1, carried_out);
+        check(Some(observed(RecordState::Synced, 6)), 1, Plan::Known);
+        check(Some(observed(RecordState::Synced, 6)), 2, Plan::fresh());
+        check(Some(observed(RecordState::Deleted, 4)), 1, Plan::Known);
+        check(Some(reported_here(observed(RecordState::Deleted, 5), Outcome::Deleted)), 2, Plan::Done);
+    }
+
+    #[test]
+    fn an_ended_run_s_message_mends_only_what_failed() {
+        let failed = Record { retriable: true, ..observed(RecordState::Failed, 5) };
+        assert_eq!(redriven(Some(&failed)), Some(Plan::fresh()));
+        assert_eq!(redriven(Some(&Record { retriable: false, ..failed })), None);
+        assert_eq!(redriven(Some(&observed(RecordState::Synced, 5))), None);
+        assert_eq!(redriven(None), None);
+    }
+}

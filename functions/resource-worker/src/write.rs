@@ -1,0 +1,325 @@
+//! Delivers and records findings. The record decides what is newer: a write that it refuses means that our delivery may have
+//! overwritten something newer in the sink, and that is made good before the message is let go of.
+
+use domain::job::JobError;
+use domain::resource::{DeleteReason, Outcome, Record, RunOutcome};
+use domain::{ResourceContent, StorageStrategy, Timestamp};
+use futures::StreamExt as _;
+use sink::{Deletion, Delivered, Upsert};
+use store::Written;
+
+use crate::batch::{Ended, Finding, Found, Group, Job};
+use crate::failure::{Consequence, Fault, consequence};
+use crate::fetch::Wanted;
+use crate::records::{Content, Failure, Writing, is_delivered, may_be_in_sink, normalized};
+use crate::worker::ResourceWorker;
+
+/// Records written at once.
+const CONCURRENT: usize = 10;
+
+/// What was done at the sink for a finding.
+#[derive(Debug)]
+enum Sunk {
+    /// Nothing: it has it, or never had it.
+    Untouched,
+    /// Delivered.
+    Delivered(Delivered),
+    /// Deleted.
+    Deleted,
+    /// It did not take it.
+    Failed(sink::Error),
+}
+
+/// A message whose write was refused, and whether the sink was touched for it.
+struct Refused {
+    job: Job,
+    newer: Box<Record>,
+}
+
+/// The sink gave fewer results than it was given resources.
+#[derive(Debug, thiserror::Error)]
+#[error("the sink gave no result")]
+struct NoResult;
+
+impl ResourceWorker {
+    /// Delivers, deletes and records what was found: one call to the sink for all deliveries and one for all deletions.
+    pub(crate) async fn write_all(&self, group: &mut Group, found: Vec<Found>) -> Vec<Ended> {
+        let contents: Vec<Option<ResourceContent>> = found
+            .iter()
+            .map(|found| match &found.finding {
+                Finding::Content(content) => Some(normalized(group.integration.id, content)),
+                _ => None,
+            })
+            .collect();
+        let sunk = self.sink_all(group, &found, &contents).await;
+        let mut writes = Vec::with_capacity(found.len());
+        for ((found, content), sunk) in found.into_iter().zip(contents).zip(sunk) {
+            writes.push(self.record(group, found, content, sunk));
+        }
+        let written: Vec<Result<Ended, Refused>> = futures::stream::iter(writes).buffered(CONCURRENT).collect().await;
+        let mut ended = Vec::with_capacity(written.len());
+        for result in written {
+            ended.push(match result {
+                Ok(end) => end,
+                Err(refused) => self.make_good(group, refused).await,
+            });
+        }
+        ended
+    }
+
+    /// One delivery and one deletion for the whole batch; what happened to each finding, in their order.
+    async fn sink_all(&self, group: &Group, found: &[Found], contents: &[Option<ResourceContent>]) -> Vec<Sunk> {
+        let (mut upserts, mut deletions) = (Vec::new(), Vec::new());
+        let mut sunk: Vec<Sunk> = Vec::with_capacity(found.len());
+        for (place, (found, content)) in found.iter().zip(contents).enumerate() {
+            sunk.push(Sunk::Untouched);
+            let (job, old) = (&found.job, group.records.get(&found.job.id));
+            match (&found.finding, content) {
+                // A first attempt that died may have delivered something else; only a fresh delivery is certain.
+                (Finding::Content(content), Some(normal))
+                    if job.attempt > 1 || !old.is_some_and(|old| is_delivered(old, normal)) =>
+                {
+                    upserts.push((place, upsert(group, normal.clone(), &content.resource.revision)));
+                }
+                (Finding::Gone(reason), _) if may_be_in_sink(old, job.attempt) => {
+                    deletions.push((place, deletion(group, job, *reason)));
+                }
+                (Finding::NoText(_), _) if may_be_in_sink(old, job.attempt) => {
+                    deletions.push((place, deletion(group, job, DeleteReason::Removed)));
+                }
+                _ => {}
+            }
+        }
+        let (places, upserts): (Vec<usize>, Vec<Upsert>) = upserts.into_iter().unzip();
+        for (place, result) in places.into_iter().zip(self.upsert(upserts).await) {
+            set(&mut sunk, place, result.map_or_else(Sunk::Failed, Sunk::Delivered));
+        }
+        let (places, deletions): (Vec<usize>, Vec<Deletion>) = deletions.into_iter().unzip();
+        for (place, result) in places.into_iter().zip(self.delete(deletions).await) {
+            set(&mut sunk, place, result.map_or_else(Sunk::Failed, |()| Sunk::Deleted));
+        }
+        sunk
+    }
+
+    /// As the sink's own, with the batch's error given to each.
+    async fn upsert(&self, batch: Vec<Upsert>) -> Vec<Result<Delivered, sink::Error>> {
+        let count = batch.len();
+        if count == 0 {
+            return Vec::new();
+        }
+        fill(self.sink.upsert(batch).await, count)
+    }
+
+    async fn delete(&self, batch: Vec<Deletion>) -> Vec<Result<(), sink::Error>> {
+        let count = batch.len();
+        if count == 0 {
+            return Vec::new();
+        }
+        fill(self.sink.delete(batch).await, count)
+    }
+
+    /// Writes the record of a finding.
+    async fn record(
+        &self,
+        group: &Group,
+        found: Found,
+        content: Option<ResourceContent>,
+        sunk: Sunk,
+    ) -> Result<Ended, Refused> {
+        let Found { job, finding, observed_at } = found;
+        let old = group.records.get(&job.id);
+        let writing = self.writing(&job, observed_at);
+        let touched = !matches!(sunk, Sunk::Untouched);
+        let (record, then) = match (finding, sunk) {
+            (Finding::Done, _) => return Ok(Ended::recorded(&job, Ok(()))),
+            (Finding::Known, _) => return Ok(self.note_unchanged(group, &job).await),
+            (Finding::Fault(fault, known), _) => {
+                match self.failed(&job, fault, writing, known.as_deref(), old, false) {
+                    Ok(failed) => failed,
+                    Err(end) => return Ok(end),
+                }
+            }
+            (finding, Sunk::Failed(error)) => {
+                let resource = match &finding {
+                    Finding::Content(content) => Some(&content.resource),
+                    Finding::NoText(resource) => Some(resource.as_ref()),
+                    _ => None,
+                };
+                match self.failed(&job, error.into(), writing, resource, old, true) {
+                    Ok(failed) => failed,
+                    Err(end) => return Ok(end),
+                }
+            }
+            (Finding::Content(found), sunk) => {
+                let hash = content.map(|content| content.content_hash).unwrap_or_default();
+                let (memory_id, outcome) = match sunk {
+                    Sunk::Delivered(delivered) => (delivered.memory_id, Outcome::Synced),
+                    _ => (old.and_then(|old| old.memory_id.clone()), Outcome::Unchanged),
+                };
+                (writing.synced(&found.resource, &hash, memory_id, outcome), Ok(()))
+            }
+            (Finding::NoText(resource), _) => (writing.skipped(&resource), Ok(())),
+            (Finding::Gone(reason), _) => (writing.deleted(&job.id, old, reason), Ok(())),
+        };
+        match self.store.save_record(group.integration.id, &record).await {
+            Ok(Written::Yes) => Ok(Ended::recorded(&job, then)),
+            Ok(Written::Stale(newer)) if touched || job.attempt > 1 => Err(Refused { job, newer }),
+            Ok(Written::Stale(_)) => Ok(self.note_unchanged(group, &job).await),
+            Err(error) => Ok(Ended::unrecorded(&job, Err(error.into()))),
+        }
+    }
+
+    /// The failed record of a fault, or the end of the message if nothing is to be recorded.
+    fn failed(
+        &self,
+        job: &Job,
+        fault: Fault,
+        writing: Writing,
+        resource: Option<&domain::Resource>,
+        old: Option<&Record>,
+        sink_uncertain: bool,
+    ) -> Result<(Record, Result<(), JobError>), Ended> {
+        match consequence(fault, job.attempt) {
+            Consequence::Drop => Err(Ended::unrecorded(job, Ok(()))),
+            Consequence::TryAgain(error) => Err(Ended::unrecorded(job, Err(error))),
+            Consequence::Record { code, reason, retriable, then } => {
+                tracing::warn!(resource.external_id = %job.id, code, reason, "resource failed");
+                let failure = Failure { code, reason, retriable };
+                Ok((writing.failed(&job.id, resource, old, failure, sink_uncertain), then))
+            }
+        }
+    }
+
+    /// There is something newer: for the run, nothing has changed.
+    async fn note_unchanged(&self, group: &Group, job: &Job) -> Ended {
+        let Some(run) = job.run else { return Ended::unrecorded(job, Ok(())) };
+        let outcome = RunOutcome { job_id: run.job_id, run: run.run, outcome: Outcome::Unchanged };
+        match self.store.note_outcome(group.integration.id, &job.id, outcome).await {
+            Ok(_) => Ended::recorded(job, Ok(())),
+            Err(error) => Ended::unrecorded(job, Err(error.into())),
+        }
+    }
+
+    /// Makes good what a stale delivery may have overwritten: looks at the resource now, and brings sink and record to that.
+    async fn make_good(&self, group: &mut Group, refused: Refused) -> Ended {
+        let Refused { job, newer } = refused;
+        tracing::info!(resource.external_id = %job.id, "a newer observation was recorded meanwhile; looking again");
+        let observed_at = self.clock.now();
+        let writing = self.writing(&job, observed_at);
+        let (record, then) = match self.look_again(group, &job).await {
+            Ok(content) => {
+                let normal = normalized(group.integration.id, &content);
+                let hash = normal.content_hash.clone();
+                let sent = self.upsert(vec![upsert(group, normal, &content.resource.revision)]).await.pop();
+                match sent.unwrap_or_else(|| Err(no_result())) {
+                    Ok(delivered) => {
+                        (writing.synced(&content.resource, &hash, delivered.memory_id, Outcome::Synced), Ok(()))
+                    }
+                    Err(error) => {
+                        match self.failed(&job, error.into(), writing, Some(&content.resource), Some(&newer), true) {
+                            Ok(failed) => failed,
+                            Err(end) => return end,
+                        }
+                    }
+                }
+            }
+            Err(Fault::Gone) => {
+                let sent = self.delete(vec![deletion(group, &job, DeleteReason::Removed)]).await.pop();
+                match sent.unwrap_or_else(|| Err(no_result())) {
+                    Ok(()) => (writing.deleted(&job.id, Some(&newer), DeleteReason::Removed), Ok(())),
+                    Err(error) => match self.failed(&job, error.into(), writing, None, Some(&newer), true) {
+                        Ok(failed) => failed,
+                        Err(end) => return end,
+                    },
+                }
+            }
+            Err(fault) => match self.failed(&job, fault, writing, None, Some(&newer), true) {
+                // Without a revision the next listing hands it out again, whatever it says.
+                Ok((failed, then)) => (Record { revision: String::new(), retriable: true, ..failed }, then),
+                Err(end) => return end,
+            },
+        };
+        match self.store.save_record(group.integration.id, &record).await {
+            Ok(Written::Yes) => Ended::recorded(&job, then),
+            // Somebody is faster every time: let them finish.
+            Ok(Written::Stale(_)) => Ended::unrecorded(&job, Err(JobError::retry(Overtaken))),
+            Err(error) => Ended::unrecorded(&job, Err(error.into())),
+        }
+    }
+
+    async fn look_again(&self, group: &mut Group, job: &Job) -> Result<Content, Fault> {
+        let mut access = match group.access.take() {
+            Some(access) => access,
+            None => self.prepare(&group.integration, 1, &group.time).await?,
+        };
+        let wanted = [Wanted { id: job.id.clone(), known: None }];
+        let result = self.fetch_all(&group.integration, &mut access, &wanted, &group.time).await.pop();
+        group.access = Some(access);
+        result.unwrap_or(Err(Fault::Gone))
+    }
+
+    fn writing(&self, job: &Job, observed_at: Timestamp) -> Writing {
+        Writing { run: job.run, observed_at, now: self.clock.now() }
+    }
+}
+
+/// Newer observations keep coming while an older one is made good.
+#[derive(Debug, thiserror::Error)]
+#[error("a newer observation was recorded again")]
+struct Overtaken;
+
+fn upsert(group: &Group, content: ResourceContent, revision: &str) -> Upsert {
+    Upsert {
+        integration: group.integration.reference(),
+        idempotency_key: format!("{}@{revision}#{}", content.id, content.content_hash),
+        content,
+        keep_body: match group.integration.storage_strategy {
+            StorageStrategy::FullContent => true,
+            StorageStrategy::MetadataOnly => false,
+        },
+    }
+}
+
+fn deletion(group: &Group, job: &Job, reason: DeleteReason) -> Deletion {
+    Deletion { integration: group.integration.reference(), external_id: job.id.clone(), reason }
+}
+
+fn set(sunk: &mut [Sunk], place: usize, what: Sunk) {
+    if let Some(slot) = sunk.get_mut(place) {
+        *slot = what;
+    }
+}
+
+fn no_result() -> sink::Error {
+    sink::Error::unavailable("deliver", NoResult)
+}
+
+/// One result for each, whatever the sink gave.
+fn fill<T>(given: Result<Vec<Result<T, sink::Error>>, sink::Error>, count: usize) -> Vec<Result<T, sink::Error>> {
+    let mut results = match given {
+        Ok(results) => results,
+        Err(error) => {
+            let reason = lambda::telemetry::chain(&error);
+            (0..count).map(|_| Err(sink::Error::unavailable("reach it", reason.clone()))).collect()
+        }
+    };
+    results.truncate(count);
+    while results.len() < count {
+        results.push(Err(no_result()));
+    }
+    results
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_resource_gets_a_result_from_the_sink() {
+        let down = || Err::<Vec<Result<(), _>>, _>(sink::Error::unavailable("connect", "refused"));
+        assert!(fill(down(), 3).iter().all(Result::is_err));
+        let short = fill(Ok(vec![Ok(())]), 3);
+        assert_eq!(short.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, false]);
+        assert_eq!(fill(Ok(vec![Ok(()), Ok(())]), 1).len(), 1);
+    }
+}

@@ -1,0 +1,132 @@
+//! What is to be done about a listed resource, given our record of it: one pure decision.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+use content::Support;
+use domain::resource::{Record, RecordState};
+use domain::{Resource, ResourceKind};
+use store::{RecordMark, resource_key};
+
+/// What a comparison needs of a record; small, because a full listing holds one for every record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Known {
+    state: RecordState,
+    /// Of the revision; it never leaves the process.
+    revision_hash: u64,
+    retriable: bool,
+}
+
+/// Records by their [`resource_key`].
+pub(crate) type Records = HashMap<u128, Known>;
+
+impl Known {
+    fn new(state: RecordState, revision: &str, retriable: bool) -> Self {
+        Self { state, revision_hash: hash(revision), retriable }
+    }
+
+    /// A whole record's part.
+    pub fn of_record(record: &Record) -> (u128, Self) {
+        (resource_key(&record.external_id), Self::new(record.state, &record.revision, record.retriable))
+    }
+
+    /// A mark's part.
+    pub fn of_mark(mark: &RecordMark) -> (u128, Self) {
+        (resource_key(&mark.external_id), Self::new(mark.state, &mark.revision, mark.retriable))
+    }
+}
+
+fn hash(revision: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    revision.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// What is to be done about a listed resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// New, changed, or worth another try.
+    HandOut,
+    /// Same as stored.
+    Unchanged,
+    /// Carries no text and never did.
+    Skip,
+}
+
+/// Decides about a listed resource. `has_text`: the listing brought its text along.
+pub(crate) fn decide(resource: &Resource, has_text: bool, known: Option<&Known>) -> Verdict {
+    let same = known.is_some_and(|known| known.revision_hash == hash(&resource.revision));
+    match known.map(|known| (known.state, known.retriable)) {
+        Some((RecordState::Synced, _)) if same => Verdict::Unchanged,
+        // What was text and became a film leaves the sink; a resource worker sees to that.
+        Some((RecordState::Synced, _)) => Verdict::HandOut,
+        Some((RecordState::Skipped, _)) if same => Verdict::Skip,
+        // A failure that repeating does not mend stands until the resource changes.
+        Some((RecordState::Failed, false)) if same => Verdict::Unchanged,
+        Some((RecordState::Failed | RecordState::Skipped | RecordState::Deleted, _)) | None => {
+            if carries_no_text(resource, has_text) { Verdict::Skip } else { Verdict::HandOut }
+        }
+    }
+}
+
+/// Whether it is an image, a sound or a film.
+fn carries_no_text(resource: &Resource, has_text: bool) -> bool {
+    !has_text
+        && resource.kind == ResourceKind::File
+        && content::support(resource.mime_type.as_deref(), &resource.name) == Support::Media
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use domain::{ExternalId, Timestamp};
+
+    pub(crate) fn resource(id: &str, mime_type: &str, revision: &str) -> Resource {
+        let at = Timestamp::from_timestamp(1_700_000_000, 0).unwrap();
+        Resource {
+            external_id: ExternalId::new(id).unwrap(),
+            kind: ResourceKind::File,
+            name: "name".to_owned(),
+            mime_type: Some(mime_type.to_owned()),
+            revision: revision.to_owned(),
+            bytes: None,
+            url: None,
+            parent_id: None,
+            author: None,
+            created_at: at,
+            updated_at: at,
+            metadata: Default::default(),
+        }
+    }
+
+    #[test]
+    fn every_state_meets_every_listing_as_the_rules_say() {
+        use RecordState::{Deleted, Failed, Skipped, Synced};
+        use Verdict::{HandOut, Skip, Unchanged};
+        let text = |known: Option<Known>, revision: &str| {
+            decide(&resource("a", "text/plain", revision), false, known.as_ref())
+        };
+        let film =
+            |known: Option<Known>, revision: &str| decide(&resource("a", "video/mp4", revision), false, known.as_ref());
+        let known = |state, retriable| Some(Known::new(state, "r1", retriable));
+        let table = [
+            (None, [HandOut, HandOut, Skip, Skip]),
+            (known(Synced, false), [Unchanged, HandOut, Unchanged, HandOut]),
+            (known(Failed, true), [HandOut, HandOut, Skip, Skip]),
+            (known(Failed, false), [Unchanged, HandOut, Unchanged, Skip]),
+            (known(Skipped, false), [Skip, HandOut, Skip, Skip]),
+            (known(Deleted, false), [HandOut, HandOut, Skip, Skip]),
+        ];
+        for (known, expected) in table {
+            let found = [text(known, "r1"), text(known, "r2"), film(known, "r1"), film(known, "r2")];
+            assert_eq!(found, expected, "{known:?}");
+        }
+    }
+
+    #[test]
+    fn a_message_is_no_film_whatever_its_type_says() {
+        let message = Resource { kind: ResourceKind::Message, ..resource("a", "video/mp4", "r1") };
+        assert_eq!(decide(&message, false, None), Verdict::HandOut);
+        assert_eq!(decide(&resource("a", "image/png", "r1"), true, None), Verdict::HandOut);
+    }
+}

@@ -1,0 +1,261 @@
+//! The flow of a run, turn by turn. Knows nothing of Lambda.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use connections::{Connections, SecretsClient, Settings};
+use domain::clock::SharedClock;
+use domain::job::JobError;
+use domain::message::{IntegrationRef, ResourceMessage, SyncMessage};
+use domain::status::Event;
+use domain::{Integration, JobId, JobStatus, Status, SystemClock, Timestamp};
+use integrations::{Settled, Syncs};
+use queue::{Backoff, Queue};
+use store::{Claim, Store};
+use url::Url;
+use vault::Vault;
+
+use crate::config::Config;
+use crate::failure::{Halt, OUTAGES, outage_delay};
+use crate::run::{Run, lease};
+
+/// The queue's `maxReceiveCount`: a message is tried so often.
+const ATTEMPTS: u32 = 3;
+/// The queue's first back-off; it doubles.
+const BACKOFF: Duration = Duration::from_secs(5);
+/// When a message that found the run taken up looks again.
+const BUSY: Duration = Duration::from_secs(3);
+/// The longest wait on the queue; a longer one is spent in the due index.
+const LONGEST_WAIT: Duration = queue::MAX_DELAY;
+/// A run in which nothing has moved for this long, waits that the provider asked for left out, is beyond help.
+const ABANDONED: TimeDelta = TimeDelta::hours(6);
+
+/// Works on runs of a sync. One per process.
+pub struct SyncWorker {
+    pub(crate) store: Store,
+    queue: Queue<SyncMessage>,
+    pub(crate) resources: Queue<ResourceMessage>,
+    pub(crate) connections: Connections,
+    pub(crate) syncs: Syncs,
+    pub(crate) registry: Arc<providers::Registry>,
+    pub(crate) clock: SharedClock,
+    pub(crate) public_url: Url,
+    pub(crate) stall: TimeDelta,
+}
+
+/// A message's circumstances.
+#[derive(Debug, Clone, Copy)]
+pub struct Turn {
+    /// How many times the message was received.
+    pub attempt: u32,
+    /// When the time for it is up.
+    pub deadline: Timestamp,
+}
+
+/// How a turn ended that nothing stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TurnEnd {
+    /// The run has ended.
+    Finished,
+    /// Everything is handed out; others will report.
+    Waiting,
+}
+
+impl SyncWorker {
+    /// Puts the worker together. Makes no call.
+    #[must_use]
+    pub fn new(config: &Config, aws: &lambda::AwsConfig) -> Self {
+        let clock = SystemClock::shared();
+        let registry = Arc::new(providers::Registry::new(providers::Http::with_clock(clock.clone())));
+        let store = Store::new(store::Client::new(aws), config.tables.clone());
+        let sqs = queue::Client::new(aws);
+        let backoff = Backoff { base: BACKOFF, attempts: ATTEMPTS };
+        let queue = Queue::new(sqs.clone(), config.sync_queue_url.clone(), backoff);
+        let vault = Vault::new(vault::Client::new(aws), config.token_key_id.clone(), clock.clone());
+        let settings =
+            Settings::new(SecretsClient::new(aws), config.secret_prefix.clone(), config.settings_ttl, clock.clone());
+        Self {
+            connections: Connections::new(store.clone(), vault, settings, registry.clone(), clock.clone()),
+            syncs: Syncs::new(store.clone(), queue.clone(), registry.clone(), clock.clone()),
+            resources: Queue::new(sqs, config.resource_queue_url.clone(), backoff),
+            public_url: config.public_url.clone(),
+            stall: TimeDelta::from_std(config.stall).unwrap_or(TimeDelta::MAX),
+            store,
+            queue,
+            registry,
+            clock,
+        }
+    }
+
+    /// The queue that feeds it.
+    #[must_use]
+    pub fn queue(&self) -> Queue<SyncMessage> {
+        self.queue.clone()
+    }
+
+    /// Works on a message.
+    ///
+    /// # Errors
+    /// What the queue should do with it.
+    pub async fn run(&self, message: SyncMessage, turn: Turn) -> Result<(), JobError> {
+        match message {
+            SyncMessage::Run { integration, job_id, .. } => self.take_turn(&integration, job_id, turn).await,
+            SyncMessage::Subscribe { integration } => self.subscribe(&integration).await,
+        }
+    }
+
+    /// One turn of a run, if it is there to be taken.
+    async fn take_turn(&self, reference: &IntegrationRef, job_id: JobId, turn: Turn) -> Result<(), JobError> {
+        let Some(integration) = self.store.find_integration(reference).await? else { return Ok(()) };
+        if integration.status == Status::Disconnected || integration.active.is_none_or(|run| run.job_id != job_id) {
+            return Ok(());
+        }
+        let now = self.clock.now();
+        match self.store.claim_job(integration.id, job_id, now, lease(turn.deadline)).await? {
+            Claim::Taken(job) => {
+                let mut run = Run::new(integration, job, now, turn.deadline);
+                let result = self.go_on(&mut run).await;
+                self.conclude(&mut run, result, turn).await
+            }
+            Claim::Busy { until } => self.busy(&integration, job_id, until).await,
+            Claim::Final(job) => self.release_slot(&integration, job).await.map_err(JobError::retry),
+            Claim::Unknown => {
+                tracing::error!(integration.id = %integration.id, job.id = %job_id, "a run holds the slot and has no job");
+                Ok(())
+            }
+        }
+    }
+
+    /// Another worker has the run. While it lists it will send the message again itself; once it has listed it may be looking at
+    /// the end, and a report that came in meanwhile must not go unseen.
+    async fn busy(&self, integration: &Integration, job_id: JobId, until: Timestamp) -> Result<(), JobError> {
+        let job = self.store.get_job(integration.id, job_id).await?;
+        if job.is_some_and(|job| job.checkpoint.listed && !job.status.is_final()) {
+            return Err(JobError::retry_after(BUSY, Busy { until }));
+        }
+        Ok(())
+    }
+
+    /// Goes on from the checkpoint.
+    async fn go_on(&self, run: &mut Run) -> Result<TurnEnd, Halt> {
+        if run.job.checkpoint.listed {
+            return self.look(run).await;
+        }
+        if run.integration.status == Status::Paused {
+            return self.end_early(run, JobStatus::Cancelled, None).await;
+        }
+        if is_abandoned(&run.integration, run.job.progress_at, self.clock.now()) {
+            return Err(Halt::Fail("The sync made no progress for hours.".to_owned()));
+        }
+        run.has_listed = true;
+        self.list(run).await?;
+        self.sweep(run).await?;
+        self.look(run).await
+    }
+
+    /// Carries out what a turn's end asks for, and lets go of the run.
+    async fn conclude(&self, run: &mut Run, result: Result<TurnEnd, Halt>, turn: Turn) -> Result<(), JobError> {
+        let halt = match result {
+            Ok(TurnEnd::Finished) | Err(Halt::Superseded) => return Ok(()),
+            Ok(TurnEnd::Waiting) => return Ok(self.release(run).await?),
+            Err(halt) => halt,
+        };
+        match halt {
+            Halt::Superseded => Ok(()),
+            Halt::HandOver => {
+                self.release(run).await?;
+                let reference = run.integration.reference();
+                let message = SyncMessage::Run { integration: reference.clone(), job_id: run.job.id, looks: 0 };
+                Ok(self.queue.send(&reference.owner, &message).await?)
+            }
+            Halt::Pause(wait) => {
+                self.release(run).await?;
+                Err(JobError::retry_after(wait.min(LONGEST_WAIT), halt))
+            }
+            Halt::Blocked(until) => {
+                self.release(run).await?;
+                self.wait_until(run, until, halt).await
+            }
+            Halt::Limited(wait) => self.limited(run, wait, halt).await,
+            Halt::Outage(ref reason) => {
+                run.job.outages += 1;
+                if run.job.outages > OUTAGES {
+                    let reason = reason.clone();
+                    return self.fail(run, reason).await;
+                }
+                match self.checkpoint(run, None).await {
+                    Err(Halt::Superseded) => return Ok(()),
+                    Err(trouble) => return Err(JobError::retry(trouble)),
+                    Ok(()) => self.release(run).await?,
+                }
+                Err(JobError::retry_after(outage_delay(run.job.outages), halt))
+            }
+            Halt::Fail(reason) => self.fail(run, reason).await,
+            Halt::Trouble(ref cause) => {
+                if turn.attempt >= ATTEMPTS {
+                    let reason = format!("The sync met an error of ours: {cause}.");
+                    tracing::error!(
+                        job.id = %run.job.id, error = lambda::telemetry::chain(&halt), "the run fails for a trouble of ours"
+                    );
+                    return self.fail(run, reason).await;
+                }
+                // What fails now may fail here too; the lease ends by itself.
+                if let Err(error) = self.release(run).await {
+                    tracing::warn!(job.id = %run.job.id, error = lambda::telemetry::chain(&error), "the run was not let go of");
+                }
+                Err(JobError::retry(halt))
+            }
+        }
+    }
+
+    /// The provider asks to wait: everybody on this account does, and people see until when.
+    async fn limited(&self, run: &mut Run, wait: Duration, halt: Halt) -> Result<(), JobError> {
+        let now = self.clock.now();
+        let until =
+            TimeDelta::from_std(wait).ok().and_then(|wait| now.checked_add_signed(wait)).unwrap_or(now + ABANDONED);
+        self.store.block(&run.integration.rate_key(), until).await?;
+        let settled = Settled {
+            last_error: Some("The provider asks to wait.".to_owned()),
+            blocked_until: Some(until),
+            due_at: Some(until),
+        };
+        self.syncs.settle(&run.integration, Event::LimitHit, settled).await?;
+        self.release(run).await?;
+        self.wait_until(run, until, halt).await
+    }
+
+    /// Waits on the queue, or in the due index where that is too long for a queue: the scheduler then sends the message.
+    async fn wait_until(&self, run: &Run, until: Timestamp, halt: Halt) -> Result<(), JobError> {
+        let wait = (until - self.clock.now()).to_std().unwrap_or_default();
+        if wait <= LONGEST_WAIT {
+            return Err(JobError::retry_after(wait, halt));
+        }
+        self.store.set_due(&run.integration.reference(), Some(until)).await?;
+        Ok(())
+    }
+
+    async fn fail(&self, run: &mut Run, reason: String) -> Result<(), JobError> {
+        match self.end_early(run, JobStatus::Failed, Some(reason)).await {
+            Ok(_) => Ok(()),
+            Err(trouble) => Err(JobError::retry(trouble)),
+        }
+    }
+
+    async fn release(&self, run: &Run) -> Result<(), store::Error> {
+        self.store.release_job(run.integration.id, run.job.id, run.job.fence).await
+    }
+}
+
+/// Another worker has the run.
+#[derive(Debug, thiserror::Error)]
+#[error("another worker has the run until {until}")]
+struct Busy {
+    until: Timestamp,
+}
+
+/// Whether nothing has moved for so long that nobody works on the run. A wait that the provider asked for does not count.
+fn is_abandoned(integration: &Integration, progress_at: Timestamp, now: Timestamp) -> bool {
+    let from = integration.blocked_until.map_or(progress_at, |until| until.max(progress_at));
+    now - from > ABANDONED
+}

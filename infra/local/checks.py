@@ -1,0 +1,94 @@
+"""`make test`: everything that CI runs. Needs nothing that is up; the stack it tests on is its own and gone afterwards."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import deploy
+import tools
+from settings import LOCAL, ROOT, Failure, Settings
+
+
+def run(up: Callable[[Settings], dict], down: Callable[[Settings], None]) -> None:
+    """Checks style and template first, because they are quick; then compiles all tests once and runs them against a fresh stack."""
+    tools.ensure("sam", "google")
+    emulate = tools.ensure_emulate()
+    step("style", ["cargo", "fmt", "--all", "--check"])
+    template()
+    step("lints", ["cargo", "clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"])
+    # One feature set for all packages, or cargo would compile what they share once for each.
+    tests = ["cargo", "test", "--workspace", "--all-features"]
+    step("tests: compile", [*tests, "--no-run"])
+    settings = Settings("cognia-test", free_port(4666), free_port(4700), demo=True, throwaway=True)
+    # A polite kill must not leave the stack behind either.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        down(settings)
+        up(settings)
+        step("tests", [*tests, "--no-fail-fast"], settings.aws_env() | variables(settings, emulate))
+    except BaseException:
+        keep_logs(settings)
+        raise
+    finally:
+        down(settings)
+    print("==> all is well", flush=True)
+
+
+def template() -> None:
+    """SAM's own check, and cfn-lint on what the template expands to."""
+    env = os.environ | {"SAM_CLI_TELEMETRY": "0", "AWS_DEFAULT_REGION": "us-east-1"}
+    step("template", [tools.program("sam", of="sam"), "validate", "--lint"], env)
+    step("template, expanded", [tools.program("python", of="sam"), str(Path(__file__).parent / "expand.py")], env)
+
+
+def variables(settings: Settings, emulate: str) -> dict[str, str]:
+    """Where tests find the stack, the sandbox, Google's client and the other emulator of Google."""
+    documents = tools.folder("google").glob("lib/*/site-packages/googleapiclient/discovery_cache/documents/drive.v3.json")
+    return {
+        "COGNIA_STACK_JSON": str(settings.folder / "stack.json"),
+        "SANDBOX_GOOGLE_DISCOVERY": str(next(documents)),
+        "SANDBOX_GOOGLE_PYTHON": tools.program("python", of="google"),
+        "EMULATE": emulate,
+    }
+
+
+def step(name: str, command: list[str], env: dict[str, str] | None = None) -> None:
+    """Runs one step, says how long it took, and stops everything if it fails."""
+    print(f"==> {name}", flush=True)
+    began = time.monotonic()
+    done = subprocess.run(command, cwd=ROOT, env=env or dict(os.environ), check=False)
+    print(f"    {time.monotonic() - began:.0f} s", flush=True)
+    if done.returncode != 0:
+        raise Failure(f"{name} failed")
+
+
+def free_port(wanted: int) -> int:
+    """`wanted`, or any other if somebody listens there."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", wanted))
+        except OSError:
+            probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def keep_logs(settings: Settings) -> None:
+    """Saves what the processes and functions said; the stack they belong to is about to go."""
+    kept = LOCAL / "test-logs"
+    kept.mkdir(parents=True, exist_ok=True)
+    for log in settings.folder.glob("*.log"):
+        (kept / log.name).write_bytes(log.read_bytes())
+    try:
+        client = deploy.client(settings, "logs")
+        for group in client.describe_log_groups()["logGroups"]:
+            pages = client.get_paginator("filter_log_events").paginate(logGroupName=group["logGroupName"])
+            lines = (event["message"].rstrip() for page in pages for event in page["events"])
+            (kept / f"{group['logGroupName'].rpartition('/')[2]}.log").write_text("\n".join(lines) + "\n")
+    except Exception as error:  # Whatever is wrong now, the failure that brought us here matters more.
+        print(f"    the functions' logs cannot be read: {error}", flush=True)
+    print(f"    logs are in {kept.relative_to(ROOT)}", flush=True)

@@ -1,0 +1,108 @@
+//! What a person sets: what is synced, what is kept of it, and how often.
+
+use connections::plan_of;
+use domain::{Integration, IntegrationConfig, Owner, ProviderId, StorageStrategy, SyncFrequency, SyncMode, Trigger};
+use store::{Saved, Settings};
+
+use crate::Integrations;
+use crate::due::due_since_last_sync;
+use crate::error::Error;
+
+/// How often a row that changes under our hands is read again.
+const TRIES: usize = 4;
+
+/// A change of settings; what is `None` stays as it is.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Change {
+    /// What is synced, in the provider's terms; replaces the whole.
+    pub config: Option<IntegrationConfig>,
+    /// What is kept of the content.
+    pub storage_strategy: Option<StorageStrategy>,
+    /// How often it is pulled. A plan slows it down and does not refuse it.
+    pub sync_frequency: Option<SyncFrequency>,
+}
+
+impl Integrations {
+    /// Changes settings. What is synced having changed, a full sync follows (after the one under way, if any); how often
+    /// having changed, it falls due accordingly. Three or four requests, and those of a sync.
+    ///
+    /// # Errors
+    /// [`Error::InvalidConfig`] with a sentence that names the field, [`Error::NotFound`], [`Error::NotConnected`],
+    /// [`Error::Conflict`], [`Error::Unavailable`].
+    pub async fn configure(&self, owner: &Owner, provider: ProviderId, change: Change) -> Result<Integration, Error> {
+        if let Some(config) = &change.config {
+            self.registry.get(provider).check_config(config).map_err(Error::InvalidConfig)?;
+        }
+        let now = self.clock.now();
+        let plan = plan_of(&self.store, owner, now).await?;
+        let has_webhooks = self.syncs.has_webhooks(provider);
+        for _ in 0..TRIES {
+            let row = self.connected_one(owner, provider).await?;
+            let wanted = applied(&row, &change);
+            if wanted == row {
+                return Ok(row);
+            }
+            let due_at = if wanted.sync_frequency == row.sync_frequency && row.due_at.is_some() {
+                row.due_at
+            } else {
+                due_since_last_sync(&wanted, plan, has_webhooks, now)
+            };
+            let settings = Settings {
+                config: wanted.config.clone(),
+                storage_strategy: wanted.storage_strategy,
+                sync_frequency: wanted.sync_frequency,
+                due_at,
+            };
+            let reference = row.reference();
+            match self.store.save_settings(&reference, row.version, &settings, now).await? {
+                Saved::Conflict => {}
+                Saved::Yes => {
+                    let saved = self.read_again(&reference).await?;
+                    return if wanted.config == row.config { Ok(saved) } else { self.follow_scope(saved).await };
+                }
+            }
+        }
+        Err(Error::Conflict)
+    }
+
+    /// The scope has changed: everything is compared again, and the webhooks may watch other parts of the account.
+    async fn follow_scope(&self, integration: Integration) -> Result<Integration, Error> {
+        let reference = integration.reference();
+        match self.syncs.request(&integration, SyncMode::Full, Trigger::Manual).await {
+            Ok(_) => {}
+            // The settings stand; the sync comes with resuming or with the next connection, which is a full one.
+            Err(Error::Paused | Error::TokenExpired) => return Ok(integration),
+            Err(error) => return Err(error),
+        }
+        if let Err(error) = self.syncs.subscribe(&reference).await {
+            tracing::warn!(integration.id = %integration.id, %error, "webhooks were not asked for after a change of scope");
+        }
+        self.read_again(&reference).await
+    }
+}
+
+/// The integration as the change would have it.
+fn applied(row: &Integration, change: &Change) -> Integration {
+    Integration {
+        config: change.config.clone().unwrap_or_else(|| row.config.clone()),
+        storage_strategy: change.storage_strategy.unwrap_or(row.storage_strategy),
+        sync_frequency: change.sync_frequency.unwrap_or(row.sync_frequency),
+        ..row.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::due::tests::integration;
+
+    #[test]
+    fn what_is_not_named_stays_as_it_is() {
+        let row = integration();
+        assert_eq!(applied(&row, &Change::default()), row);
+        let change = Change { sync_frequency: Some(SyncFrequency::Manual), ..Change::default() };
+        let wanted = applied(&row, &change);
+        assert_eq!(wanted.sync_frequency, SyncFrequency::Manual);
+        assert_eq!((wanted.config, wanted.storage_strategy), (row.config, row.storage_strategy));
+    }
+}

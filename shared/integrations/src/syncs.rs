@@ -1,0 +1,233 @@
+//! Starts runs of a sync: one at a time for an integration, stored before its message is sent.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use connections::plan_of;
+use domain::clock::SharedClock;
+use domain::job::Checkpoint;
+use domain::message::{IntegrationRef, SyncMessage};
+use domain::{Counts, Integration, JobId, JobStatus, ProviderId, Status, SyncJob, SyncMode, Timestamp, Trigger};
+use queue::Queue;
+use store::{RegistryEntry, Started, Store};
+
+use crate::due::next_due;
+use crate::error::Error;
+
+/// How long after its start (or its last look) the scheduler looks after a run: it sends its message again, in case the
+/// first one was lost. A worker that has the run under way already makes nothing of it.
+pub const WATCH: chrono::TimeDelta = chrono::TimeDelta::minutes(2);
+
+/// How often the slot is asked for when runs end and start under our hands.
+const TRIES: usize = 4;
+
+/// For how long a registry entry that was read serves on.
+const REGISTRY_SERVES: chrono::TimeDelta = chrono::TimeDelta::seconds(60);
+
+/// Starts runs. Cheap to clone; clones share what was read of the registry.
+#[derive(Clone)]
+pub struct Syncs {
+    pub(crate) store: Store,
+    queue: Queue<SyncMessage>,
+    registry: Arc<providers::Registry>,
+    pub(crate) clock: SharedClock,
+    entries: Arc<Mutex<HashMap<ProviderId, (Timestamp, RegistryEntry)>>>,
+}
+
+/// What became of a request for a sync.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Requested {
+    /// The job: the new one, or the one that was running already.
+    pub job_id: JobId,
+    /// Whether it is new.
+    pub started: bool,
+}
+
+impl Syncs {
+    /// Puts it together. Makes no call.
+    #[must_use]
+    pub fn new(
+        store: Store,
+        queue: Queue<SyncMessage>,
+        registry: Arc<providers::Registry>,
+        clock: SharedClock,
+    ) -> Self {
+        Self { store, queue, registry, clock, entries: Arc::default() }
+    }
+
+    /// Asks for a sync. Starts a run where none is under way; else gives the running job, and has another pass follow it unless
+    /// it was only the clock that asked. Without a change cursor the pass is a full one. Two requests and one message
+    /// where the slot is free; two requests where it is taken.
+    ///
+    /// # Errors
+    /// [`Error::Paused`], [`Error::TokenExpired`], [`Error::NotConnected`] in those states; [`Error::Unavailable`] if
+    /// nothing was stored. A message that could not be sent is no error: the run is stored and the scheduler sends it.
+    pub async fn request(
+        &self,
+        integration: &Integration,
+        mode: SyncMode,
+        trigger: Trigger,
+    ) -> Result<Requested, Error> {
+        let reference = integration.reference();
+        let mut row = integration.clone();
+        for _ in 0..TRIES {
+            check_may_run(row.status)?;
+            let now = self.clock.now();
+            let job = new_job(&row, mode, trigger, now);
+            match self.store.start_run(&row, &job, now + WATCH).await? {
+                Started::Yes => {
+                    self.send_run(&reference, job.id).await;
+                    return Ok(Requested { job_id: job.id, started: true });
+                }
+                Started::Busy(active) => {
+                    let running = Requested { job_id: active.job_id, started: false };
+                    if trigger == Trigger::Schedule || self.store.want_another(&reference, job.mode, now).await? {
+                        return Ok(running);
+                    }
+                    // The run ended between the two requests: the slot is free.
+                }
+                Started::Gone => return Err(Error::NotConnected),
+            }
+            row = self.store.find_integration(&reference).await?.ok_or(Error::NotConnected)?;
+        }
+        Err(Error::Conflict)
+    }
+
+    /// After a run has ended: starts the pass that was asked for meanwhile. To be called with what `finish_run` said; what it
+    /// cannot start now, the scheduler starts, since the integration still carries the wish.
+    ///
+    /// # Errors
+    /// As [`Self::request`]; a state in which nothing runs is no error.
+    pub async fn after_run(
+        &self,
+        reference: &IntegrationRef,
+        again: Option<SyncMode>,
+    ) -> Result<Option<Requested>, Error> {
+        let Some(mode) = again else { return Ok(None) };
+        let Some(integration) = self.store.find_integration(reference).await? else { return Ok(None) };
+        let is_blocked = integration.blocked_until.is_some_and(|until| until > self.clock.now());
+        if is_blocked || !integration.status.is_scheduled() {
+            return Ok(None);
+        }
+        match self.request(&integration, mode, Trigger::Webhook).await {
+            Ok(requested) => Ok(Some(requested)),
+            Err(Error::Paused | Error::TokenExpired | Error::NotConnected) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Has a worker bring the webhook subscriptions up to date, where the provider has any.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] if the message could not be sent.
+    pub async fn subscribe(&self, reference: &IntegrationRef) -> Result<(), Error> {
+        if self.has_webhooks(reference.provider) {
+            let message = SyncMessage::Subscribe { integration: reference.clone() };
+            self.queue.send(&reference.owner, &message).await?;
+        }
+        Ok(())
+    }
+
+    /// When an integration without a run is due next, by its owner's plan. One read.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn next_due(&self, integration: &Integration) -> Result<Option<Timestamp>, Error> {
+        let now = self.clock.now();
+        let plan = plan_of(&self.store, &integration.owner, now).await?;
+        Ok(next_due(integration, plan, self.has_webhooks(integration.provider), now))
+    }
+
+    /// Whether the provider announces changes.
+    pub(crate) fn has_webhooks(&self, provider: ProviderId) -> bool {
+        self.registry.get(provider).webhooks().is_some()
+    }
+
+    /// Sends the message of a stored run. A failure is only logged: the integration is due soon and it is sent again then.
+    pub(crate) async fn send_run(&self, reference: &IntegrationRef, job_id: JobId) {
+        let message = SyncMessage::Run { integration: reference.clone(), job_id, looks: 0 };
+        if let Err(error) = self.queue.send(&reference.owner, &message).await {
+            tracing::warn!(integration.id = %reference.integration_id, job.id = %job_id, %error, "a run's message was not sent and will be sent by the scheduler");
+        }
+    }
+
+    /// The registry's entry of a provider, at most a minute old.
+    pub(crate) async fn registry_entry(&self, provider: ProviderId, now: Timestamp) -> Result<RegistryEntry, Error> {
+        let read = self.entries.lock().unwrap_or_else(PoisonError::into_inner).get(&provider).cloned();
+        if let Some((at, entry)) = read
+            && now - at < REGISTRY_SERVES
+        {
+            return Ok(entry);
+        }
+        let entry = self.store.registry_entry(provider).await?;
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner).insert(provider, (now, entry.clone()));
+        Ok(entry)
+    }
+}
+
+/// Whether runs start in this status.
+const fn check_may_run(status: Status) -> Result<(), Error> {
+    match status {
+        Status::Active | Status::Error | Status::RateLimited => Ok(()),
+        Status::Paused => Err(Error::Paused),
+        Status::TokenExpired => Err(Error::TokenExpired),
+        Status::Disconnected => Err(Error::NotConnected),
+    }
+}
+
+/// A run that nobody has taken up yet.
+fn new_job(integration: &Integration, mode: SyncMode, trigger: Trigger, now: Timestamp) -> SyncJob {
+    let asked_full = mode == SyncMode::Full || integration.again == Some(SyncMode::Full);
+    SyncJob {
+        id: JobId::new(now),
+        integration_id: integration.id,
+        owner: integration.owner.clone(),
+        provider: integration.provider,
+        mode: if asked_full || integration.change_cursor.is_none() { SyncMode::Full } else { SyncMode::Incremental },
+        trigger,
+        run: integration.runs + 1,
+        status: JobStatus::Pending,
+        started_at: now,
+        completed_at: None,
+        counts: Counts::default(),
+        error_message: None,
+        failed_resources: Vec::new(),
+        checkpoint: Checkpoint::default(),
+        deletes_confirmed: integration.deletes_confirmed,
+        outages: 0,
+        progress_at: now,
+        fence: 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::due::tests::{at, integration};
+
+    #[test]
+    fn without_a_cursor_or_with_a_wish_for_it_a_pass_is_full() {
+        let check = |row: &Integration, asked, mode| assert_eq!(new_job(row, asked, Trigger::Manual, at(5)).mode, mode);
+        let row = integration();
+        check(&row, SyncMode::Incremental, SyncMode::Incremental);
+        check(&row, SyncMode::Full, SyncMode::Full);
+        check(&Integration { change_cursor: None, ..row.clone() }, SyncMode::Incremental, SyncMode::Full);
+        check(&Integration { again: Some(SyncMode::Full), ..row }, SyncMode::Incremental, SyncMode::Full);
+    }
+
+    #[test]
+    fn a_confirmation_travels_with_the_next_run() {
+        let row = Integration { deletes_confirmed: true, runs: 4, ..integration() };
+        let job = new_job(&row, SyncMode::Full, Trigger::Manual, at(5));
+        assert!(job.deletes_confirmed);
+        assert_eq!((job.run, job.status, job.fence), (5, JobStatus::Pending, 0));
+    }
+
+    #[test]
+    fn nothing_runs_that_a_person_stopped() {
+        assert!(check_may_run(Status::Error).is_ok());
+        assert!(matches!(check_may_run(Status::Paused), Err(Error::Paused)));
+        assert!(matches!(check_may_run(Status::TokenExpired), Err(Error::TokenExpired)));
+        assert!(matches!(check_may_run(Status::Disconnected), Err(Error::NotConnected)));
+    }
+}

@@ -1,0 +1,144 @@
+//! What the scheduler does with a thing that is due.
+//!
+//! Everything is claimed by moving its due time on, so that of two schedulers one acts, and a claim whose holder dies falls
+//! due again by itself. Two hours without a scheduler give one sync, not many: a due time is a moment, not a count.
+
+use connections::{offer, plan_of};
+use domain::{Integration, Status, SyncMode, Timestamp, Trigger};
+use store::{Due, DueKind};
+
+use crate::due::next_due;
+use crate::error::Error;
+use crate::syncs::{Syncs, WATCH};
+
+/// When a subscription that was handed to a worker is looked at again; by then it is renewed and gone, or to be tried again.
+const RENEWAL_TAKES: chrono::TimeDelta = chrono::TimeDelta::minutes(15);
+
+/// What was done with a thing that was due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Woken {
+    /// A sync was started.
+    Started,
+    /// A run under way was sent to the workers again.
+    Watched,
+    /// A subscription was handed over for renewal.
+    Renewed,
+    /// It was due, and nothing was to be done: it is due later, or never.
+    Rescheduled,
+    /// Another scheduler has it, or it is no longer what the index said.
+    Skipped,
+}
+
+impl Syncs {
+    /// Acts on something due. Five requests and one message for a sync that starts; one or two and one for a run or a
+    /// subscription.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`]; the thing falls due again.
+    pub async fn wake(&self, due: &Due) -> Result<Woken, Error> {
+        let now = self.clock.now();
+        match &due.kind {
+            DueKind::Subscription { id } => {
+                if !self.store.move_due(due, Some(now + RENEWAL_TAKES)).await? {
+                    return Ok(Woken::Skipped);
+                }
+                let found = self.store.find_integration(&due.integration).await?;
+                if found.is_none_or(|integration| integration.status == Status::Disconnected) {
+                    // Left over from a disconnection that was cut short: there are no tokens to stop it with, and it ends by itself.
+                    self.store.delete_subscription(due.integration.integration_id, id).await?;
+                    return Ok(Woken::Rescheduled);
+                }
+                self.subscribe(&due.integration).await?;
+                Ok(Woken::Renewed)
+            }
+            DueKind::Integration { active: Some(job_id) } => {
+                if !self.store.move_due(due, Some(now + WATCH)).await? {
+                    return Ok(Woken::Skipped);
+                }
+                self.send_run(&due.integration, *job_id).await;
+                Ok(Woken::Watched)
+            }
+            DueKind::Integration { active: None } => self.wake_integration(due, now).await,
+        }
+    }
+
+    async fn wake_integration(&self, due: &Due, now: Timestamp) -> Result<Woken, Error> {
+        let Some(integration) = self.store.find_integration(&due.integration).await? else {
+            return Ok(Woken::Skipped);
+        };
+        let plan = plan_of(&self.store, &integration.owner, now).await?;
+        let entry = self.registry_entry(integration.provider, now).await?;
+        let is_offered = offer::check(&entry, plan).is_ok();
+        let next = match decide(&integration, is_offered, now) {
+            // The index lags: a run has started since.
+            Look::Watch => return Ok(Woken::Skipped),
+            Look::Never => None,
+            Look::Wait(until) => Some(until),
+            Look::NotOffered => next_due(&integration, plan, self.has_webhooks(integration.provider), now),
+            Look::Sync => return self.start(due, &integration, now).await,
+        };
+        Ok(if self.store.move_due(due, next).await? { Woken::Rescheduled } else { Woken::Skipped })
+    }
+
+    async fn start(&self, due: &Due, integration: &Integration, now: Timestamp) -> Result<Woken, Error> {
+        if !self.store.move_due(due, Some(now + WATCH)).await? {
+            return Ok(Woken::Skipped);
+        }
+        let mode = integration.again.unwrap_or(SyncMode::Incremental);
+        match self.request(integration, mode, Trigger::Schedule).await {
+            Ok(requested) if requested.started => Ok(Woken::Started),
+            Ok(_) | Err(Error::Paused | Error::TokenExpired | Error::NotConnected) => Ok(Woken::Skipped),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// What an integration that is due needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Look {
+    Sync,
+    Watch,
+    Wait(Timestamp),
+    NotOffered,
+    Never,
+}
+
+fn decide(integration: &Integration, is_offered: bool, now: Timestamp) -> Look {
+    if integration.active.is_some() {
+        return Look::Watch;
+    }
+    if !integration.status.is_scheduled() {
+        return Look::Never;
+    }
+    match integration.blocked_until {
+        Some(until) if until > now => Look::Wait(until),
+        _ if !is_offered => Look::NotOffered,
+        _ => Look::Sync,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::integration::ActiveRun;
+
+    use super::*;
+    use crate::due::tests::{at, integration};
+
+    fn check(integration: &Integration, is_offered: bool, look: Look) {
+        assert_eq!(decide(integration, is_offered, at(100)), look);
+    }
+
+    #[test]
+    fn what_is_due_is_synced_unless_something_stands_in_its_way() {
+        let row = integration();
+        check(&row, true, Look::Sync);
+        check(&row, false, Look::NotOffered);
+        check(&Integration { status: Status::Error, ..row.clone() }, true, Look::Sync);
+        check(&Integration { status: Status::Paused, ..row.clone() }, true, Look::Never);
+        check(&Integration { status: Status::TokenExpired, ..row.clone() }, true, Look::Never);
+        check(&Integration { blocked_until: Some(at(200)), ..row.clone() }, true, Look::Wait(at(200)));
+        check(&Integration { blocked_until: Some(at(100)), ..row.clone() }, true, Look::Sync);
+        let run = ActiveRun { job_id: domain::JobId::new(at(99)), run: 1 };
+        check(&Integration { active: Some(run), ..row }, true, Look::Watch);
+    }
+}

@@ -1,0 +1,250 @@
+//! Sealed tokens: the refresh lease with its fencing number, and the pair it lets its holder save.
+//!
+//! Each taken lease has a higher number than any before, reconnections included. A holder that slept past its lease finds
+//! the number moved on and its write refused, so an old pair never replaces a newer one.
+
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
+use domain::integration::SealedTokens;
+use domain::message::IntegrationRef;
+use domain::{Status, Timestamp};
+
+use crate::Store;
+use crate::call::{Ended, Item, encode, moment, ms, n, names, new_mark, number, or_null, s, text, update, values};
+use crate::error::Error;
+use crate::items::integration::WHAT;
+use crate::keys;
+
+/// The answer to a request for the refresh lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lease {
+    /// The caller's: refresh, and save under this number.
+    Taken {
+        /// The fencing number.
+        fence: u64,
+    },
+    /// Another's: wait for a newer version of the tokens, and ask again when the lease has ended.
+    Held {
+        /// When the lease ends, should its holder die.
+        until: Timestamp,
+    },
+    /// The stored tokens are not those that were read: read them again.
+    Newer,
+    /// There are no tokens: the integration is disconnected or another one.
+    Gone,
+}
+
+impl Store {
+    /// Asks for the lease to refresh the tokens of `version`, until `until`. One request.
+    ///
+    /// # Errors
+    /// [`Error`] if the table cannot be written.
+    pub async fn take_refresh_lease(
+        &self,
+        r: &IntegrationRef,
+        version: u64,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Lease, Error> {
+        let mark = new_mark();
+        let call = self
+            .client
+            .update_item()
+            .table_name(&self.tables.integrations)
+            .set_key(keys::integration(&r.owner, r.provider).attributes())
+            .update_expression("SET #lease_fence = #lease_fence + :one, #lease_until = :until, #lease_mark = :mark")
+            .condition_expression(
+                "#integration_id = :integration_id AND #token_version = :version AND attribute_exists(#access_token) \
+                 AND (attribute_not_exists(#lease_until) OR #lease_until <= :now)",
+            )
+            .set_expression_attribute_names(names(&[
+                "lease_fence",
+                "lease_until",
+                "lease_mark",
+                "integration_id",
+                "token_version",
+                "access_token",
+            ]))
+            .set_expression_attribute_values(values([
+                ("one", n(1)),
+                ("until", ms(until)),
+                ("mark", s(&mark)),
+                ("integration_id", s(r.integration_id.to_string())),
+                ("version", n(version)),
+                ("now", ms(now)),
+            ]))
+            .return_values(ReturnValue::UpdatedNew);
+        let old = match update("take a refresh lease", call).await? {
+            Ended::Written(new) => return taken(&new),
+            Ended::Failed(None) => return Ok(Lease::Gone),
+            Ended::Failed(Some(old)) => old,
+        };
+        if !is_of(&old, r) || !old.contains_key("access_token") {
+            return Ok(Lease::Gone);
+        }
+        if text(&old, "lease_mark") == Some(mark.as_str()) {
+            return taken(&old);
+        }
+        if number(&old, "token_version") != Some(version) {
+            return Ok(Lease::Newer);
+        }
+        moment(&old, "lease_until").map(|until| Lease::Held { until }).ok_or(Error::Corrupt { what: WHAT })
+    }
+
+    /// Saves refreshed tokens and ends the lease. A refresh token of `None` leaves the stored one. `false`: the lease is no
+    /// longer the caller's, and nothing was written. One request.
+    ///
+    /// # Errors
+    /// [`Error`] if the table cannot be written.
+    pub async fn save_refreshed(&self, r: &IntegrationRef, fence: u64, tokens: &SealedTokens) -> Result<bool, Error> {
+        let access = AttributeValue::B(tokens.access.as_bytes().into());
+        let mut attributes = vec![
+            "integration_id",
+            "lease_fence",
+            "lease_until",
+            "access_token",
+            "token_expires_at",
+            "token_issued_at",
+            "token_scope",
+            "token_version",
+        ];
+        let mut set = "SET #access_token = :access_token, #token_expires_at = :expires_at, \
+                       #token_issued_at = :issued_at, #token_scope = :scope, #token_version = :version"
+            .to_owned();
+        let mut call = self
+            .client
+            .update_item()
+            .table_name(&self.tables.integrations)
+            .set_key(keys::integration(&r.owner, r.provider).attributes())
+            .condition_expression(
+                "#integration_id = :integration_id AND #lease_fence = :fence AND #token_version < :version \
+                 AND attribute_exists(#access_token)",
+            )
+            .set_expression_attribute_values(values([
+                ("integration_id", s(r.integration_id.to_string())),
+                ("fence", n(fence)),
+                ("access_token", access.clone()),
+                ("expires_at", or_null(tokens.expires_at.map(ms))),
+                ("issued_at", ms(tokens.issued_at)),
+                ("scope", or_null(tokens.scope.clone().map(AttributeValue::S))),
+                ("version", n(tokens.version)),
+            ]));
+        if let Some(refresh) = &tokens.refresh {
+            attributes.push("refresh_token");
+            set.push_str(", #refresh_token = :refresh_token");
+            call = call.expression_attribute_values(":refresh_token", AttributeValue::B(refresh.as_bytes().into()));
+        }
+        let call =
+            call.update_expression(set + " REMOVE #lease_until").set_expression_attribute_names(names(&attributes));
+        Ok(match update("save refreshed tokens", call).await? {
+            Ended::Written(_) => true,
+            // A repeat of a write whose answer was lost finds its own sealed token, which is like no other.
+            Ended::Failed(old) => old.is_some_and(|row| is_of(&row, r) && row.get("access_token") == Some(&access)),
+        })
+    }
+
+    /// Gives the lease back without new tokens, so that the next one need not wait for its end. Does nothing if it is no
+    /// longer the caller's. One request.
+    ///
+    /// # Errors
+    /// [`Error`] if the table cannot be written.
+    pub async fn release_refresh_lease(&self, r: &IntegrationRef, fence: u64) -> Result<(), Error> {
+        let call = self
+            .client
+            .update_item()
+            .table_name(&self.tables.integrations)
+            .set_key(keys::integration(&r.owner, r.provider).attributes())
+            .update_expression("REMOVE #lease_until")
+            .condition_expression("#integration_id = :integration_id AND #lease_fence = :fence")
+            .set_expression_attribute_names(names(&["lease_until", "integration_id", "lease_fence"]))
+            .set_expression_attribute_values(values([
+                ("integration_id", s(r.integration_id.to_string())),
+                ("fence", n(fence)),
+            ]));
+        update("release a refresh lease", call).await.map(|_| ())
+    }
+
+    /// Records that the provider refused the refresh token for good: TOKEN_EXPIRED, no longer due, lease ended. A paused
+    /// integration stays paused and only keeps the reason. `false`: the lease is no longer the caller's, or the
+    /// integration is disconnected. One request; two if paused.
+    ///
+    /// # Errors
+    /// [`Error`] if the table cannot be written.
+    pub async fn refuse_tokens(
+        &self,
+        r: &IntegrationRef,
+        fence: u64,
+        last_error: &str,
+        now: Timestamp,
+    ) -> Result<bool, Error> {
+        let call = || -> Result<_, Error> {
+            Ok(self
+                .client
+                .update_item()
+                .table_name(&self.tables.integrations)
+                .set_key(keys::integration(&r.owner, r.provider).attributes())
+                .expression_attribute_values(":integration_id", s(r.integration_id.to_string()))
+                .expression_attribute_values(":fence", n(fence))
+                .expression_attribute_values(":last_error", s(last_error))
+                .expression_attribute_values(":now", ms(now))
+                .expression_attribute_values(":disconnected", encode(Status::Disconnected)?)
+                .expression_attribute_values(":paused", encode(Status::Paused)?))
+        };
+        let moved = call()?
+            .update_expression(
+                "SET #status = :expired, #last_error = :last_error, #updated_at = :now \
+                 REMOVE #lease_until, #due_at, #due_shard, #blocked_until",
+            )
+            .condition_expression(
+                "#integration_id = :integration_id AND #lease_fence = :fence \
+                 AND NOT #status IN (:disconnected, :paused)",
+            )
+            .expression_attribute_values(":expired", encode(Status::TokenExpired)?)
+            .set_expression_attribute_names(names(&[
+                "status",
+                "last_error",
+                "updated_at",
+                "lease_until",
+                "due_at",
+                "due_shard",
+                "blocked_until",
+                "integration_id",
+                "lease_fence",
+            ]));
+        let old = match update("record refused tokens", moved).await? {
+            Ended::Written(_) => return Ok(true),
+            Ended::Failed(None) => return Ok(false),
+            Ended::Failed(Some(old)) => old,
+        };
+        if !is_of(&old, r)
+            || number(&old, "lease_fence") != Some(fence)
+            || old.get("status") != Some(&encode(Status::Paused)?)
+        {
+            return Ok(false);
+        }
+        let noted = call()?
+            .update_expression("SET #last_error = :last_error, #updated_at = :now REMOVE #lease_until")
+            .condition_expression(
+                "#integration_id = :integration_id AND #lease_fence = :fence AND #status = :paused \
+                 AND #status <> :disconnected",
+            )
+            .set_expression_attribute_names(names(&[
+                "last_error",
+                "updated_at",
+                "lease_until",
+                "integration_id",
+                "lease_fence",
+                "status",
+            ]));
+        Ok(matches!(update("record refused tokens", noted).await?, Ended::Written(_)))
+    }
+}
+
+/// The lease that a row shows as just taken.
+fn taken(row: &Item) -> Result<Lease, Error> {
+    number(row, "lease_fence").map(|fence| Lease::Taken { fence }).ok_or(Error::Corrupt { what: WHAT })
+}
+
+/// Whether the row is this integration's.
+fn is_of(row: &Item, r: &IntegrationRef) -> bool {
+    text(row, "integration_id") == Some(r.integration_id.to_string().as_str())
+}

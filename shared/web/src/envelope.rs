@@ -1,0 +1,92 @@
+//! The forms that answers travel in: `{"success":true,"data":…}`, lists with `nextCursor`, and the error's.
+
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// A successful answer.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Data<T> {
+    /// Always true.
+    #[schema(example = true)]
+    pub success: bool,
+    /// What was asked for.
+    pub data: T,
+}
+
+impl<T> Data<T> {
+    /// Wraps what was asked for.
+    pub const fn new(data: T) -> Self {
+        Self { success: true, data }
+    }
+
+    /// The same as an answer with status 202: accepted, and done later.
+    pub const fn accepted(data: T) -> (StatusCode, Self) {
+        (StatusCode::ACCEPTED, Self::new(data))
+    }
+}
+
+impl<T: Serialize> IntoResponse for Data<T> {
+    fn into_response(self) -> Response {
+        axum::Json(self).into_response()
+    }
+}
+
+/// One page of a list.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct List<T> {
+    /// Always true.
+    #[schema(example = true)]
+    pub success: bool,
+    /// The rows.
+    pub data: Vec<T>,
+    /// Where the next page begins: pass it as `cursor`. Null on the last page.
+    pub next_cursor: Option<String>,
+}
+
+impl<T> List<T> {
+    /// A page, and where the next one begins.
+    pub fn new(data: Vec<T>, next: Option<&store::Cursor>) -> Self {
+        Self { success: true, data, next_cursor: next.map(ToString::to_string) }
+    }
+}
+
+impl<T: Serialize> IntoResponse for List<T> {
+    fn into_response(self) -> Response {
+        axum::Json(self).into_response()
+    }
+}
+
+/// An answer that is not what was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ErrorBody {
+    /// Always false.
+    #[schema(example = false)]
+    pub success: bool,
+    /// What is wrong, for people.
+    #[schema(example = "unknown provider")]
+    pub error: String,
+    /// What is wrong, for programs; these words are stable.
+    #[schema(example = "unknown_provider")]
+    pub code: String,
+    /// Names this request in our logs.
+    pub request_id: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_look_as_the_contract_says() {
+        let check = |value: serde_json::Value, expected: &str| assert_eq!(value.to_string(), expected);
+        check(serde_json::to_value(Data::new(1)).unwrap(), r#"{"data":1,"success":true}"#);
+        check(
+            serde_json::to_value(List::new(vec![1], None)).unwrap(),
+            r#"{"data":[1],"nextCursor":null,"success":true}"#,
+        );
+    }
+}

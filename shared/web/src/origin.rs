@@ -1,0 +1,87 @@
+//! Which web pages may call: our own and the application's. It decides two things: whether a browser may show our answers
+//! to a page (CORS), and whether a cookie is believed when it changes something (CSRF).
+
+use std::sync::Arc;
+
+use http::header::{
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ORIGIN, VARY,
+};
+use http::{HeaderMap, HeaderValue};
+use url::Url;
+
+/// The origins (scheme, host and port) of pages that may call.
+#[derive(Debug, Clone)]
+pub struct Origins(Arc<[String]>);
+
+impl Origins {
+    /// The origins of these addresses. One without a host has none and adds nothing.
+    pub fn of<'a>(addresses: impl IntoIterator<Item = &'a Url>) -> Self {
+        Self(
+            addresses
+                .into_iter()
+                .map(Url::origin)
+                .filter(url::Origin::is_tuple)
+                .map(|o| o.ascii_serialization())
+                .collect(),
+        )
+    }
+
+    /// The request's `Origin`, if it is one of these. An absent one is none of them: browsers send it with every change.
+    #[must_use]
+    pub fn allowed<'a>(&self, headers: &'a HeaderMap) -> Option<&'a HeaderValue> {
+        let origin = headers.get(ORIGIN)?;
+        self.0.iter().any(|known| known.as_bytes() == origin.as_bytes()).then_some(origin)
+    }
+
+    /// Lets pages of these origins read the answer to a request with these headers.
+    pub fn permit(&self, request: &HeaderMap, answer: &mut HeaderMap) {
+        answer.append(VARY, HeaderValue::from_static("Origin"));
+        if let Some(origin) = self.allowed(request) {
+            answer.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+            answer.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+            answer.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("Retry-After"));
+        }
+    }
+
+    /// What a browser may send after it asked first (a preflight).
+    pub fn preflight(answer: &mut HeaderMap) {
+        answer.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST, PUT, DELETE"));
+        answer.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("authorization, content-type"));
+        answer.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origins() -> Origins {
+        Origins::of([&Url::parse("https://app.example/path").unwrap(), &Url::parse("http://localhost:4566/x").unwrap()])
+    }
+
+    #[test]
+    fn only_whole_origins_match() {
+        let check = |origin: &'static str, expected| {
+            let headers = HeaderMap::from_iter([(ORIGIN, HeaderValue::from_static(origin))]);
+            assert_eq!(origins().allowed(&headers).is_some(), expected, "{origin}");
+        };
+        check("https://app.example", true);
+        check("http://localhost:4566", true);
+        check("http://app.example", false);
+        check("https://app.example.evil.example", false);
+        check("https://app.example:8443", false);
+        check("http://localhost", false);
+        check("null", false);
+        assert!(origins().allowed(&HeaderMap::new()).is_none());
+    }
+
+    #[test]
+    fn strangers_get_no_permission() {
+        let mut answer = HeaderMap::new();
+        let stranger = HeaderMap::from_iter([(ORIGIN, HeaderValue::from_static("https://evil.example"))]);
+        origins().permit(&stranger, &mut answer);
+        assert!(!answer.contains_key(ACCESS_CONTROL_ALLOW_ORIGIN));
+        assert_eq!(answer[VARY], "Origin");
+    }
+}

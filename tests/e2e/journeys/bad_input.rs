@@ -1,0 +1,130 @@
+//! What is refused, with which words, and that it leaves no trace.
+
+use serde_json::json;
+use testkit::Actor;
+
+use crate::world::{DRIVE, World};
+
+const HOOK: &str = "/api/webhooks/integrations";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_requests_get_their_status_and_envelope() -> anyhow::Result<()> {
+    let world = World::new("wrong").await?;
+    let large = format!("{{\"config\": \"{}\"}}", "x".repeat(2 * 1024 * 1024));
+    let cases: &[(&str, &str, Option<&str>, u16)] = &[
+        ("GET", "/api/integrations/nowhere", None, 404),
+        ("POST", "/api/integrations/nowhere/connect", Some("{}"), 404),
+        ("GET", DRIVE, None, 404),
+        ("POST", "/api/integrations/google_drive/sync", Some("{}"), 404),
+        ("PUT", "/api/integrations/google_drive/config", Some("{"), 400),
+        ("PUT", "/api/integrations/google_drive/config", Some(&large), 413),
+        ("PATCH", "/api/integrations/google_drive/config", Some("{}"), 405),
+        ("GET", "/api/nothing/here", None, 404),
+        ("GET", "/api/integrations/google_drive/sync-jobs?cursor=%00", None, 400),
+    ];
+    for (method, path, body, status) in cases {
+        let answer = world.person.send(method, path, body.map(str::to_owned)).await?;
+        assert_eq!(answer.status, *status, "{method} {path}: {}", answer.body);
+        assert_eq!(answer.body["success"], false, "{method} {path}");
+        assert!(answer.body["error"].is_string() && answer.code().is_some(), "{method} {path}: {}", answer.body);
+        assert!(answer.body["requestId"].is_string(), "{method} {path}: {}", answer.body);
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connected_integrations_refuse_wrong_values() -> anyhow::Result<()> {
+    let world = World::new("values").await?;
+    world.connect().await?;
+    let before = world.integration().await?;
+    for (body, status) in [
+        (json!({"syncFrequency": "SOMETIMES"}), 422),
+        (json!({"config": {"folders": "not a list"}}), 422),
+        (json!({"config": {"unknown": true}}), 422),
+        (json!([]), 422),
+    ] {
+        let answer = world.person.put(&format!("{DRIVE}/config"), body.clone()).await?;
+        assert_eq!(answer.status, status, "{body}: {}", answer.body);
+    }
+    let answer = world.person.get(&format!("{DRIVE}/sync-jobs?cursor=!!!")).await?;
+    assert_eq!((answer.status, answer.body["success"].as_bool()), (400, Some(false)), "{}", answer.body);
+    let answer = world.person.get(&format!("{DRIVE}/sync-jobs/not-a-job")).await?;
+    assert_eq!(answer.status, 404, "{}", answer.body);
+    assert_eq!(world.integration().await?["config"], before["config"], "nothing has changed");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_comes_in_without_a_good_token() -> anyhow::Result<()> {
+    let world = World::new("nobody").await?;
+    for token in [None, Some("nonsense"), Some("eyJhbGciOiJub25lIn0.eyJzdWIiOiJhZGEifQ."), Some("")] {
+        let stranger = Actor::new(&world.stack.api_url, token.map(str::to_owned))?;
+        let answer = stranger.get("/api/integrations").await?;
+        assert_eq!(answer.status, 401, "{token:?}: {}", answer.body);
+    }
+    let health = Actor::new(&world.stack.api_url, None)?.get("/health").await?;
+    assert_eq!(health.status, 200);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_serves_once_and_only_the_browser_that_began() -> anyhow::Result<()> {
+    let world = World::new("stateful").await?;
+    let begun = world.person.post(&format!("{DRIVE}/connect"), json!({})).await?;
+    let back = world.person.consent(begun.text("authUrl").unwrap(), &world.google, "allow").await?;
+
+    // Somebody else's browser, and one where nobody is signed in: refused, and the state stays good.
+    for stranger in [Actor::new(&world.stack.api_url, None)?, World::new("other").await?.person] {
+        let refused = stranger.open(&back).await?;
+        let location = refused.location.unwrap();
+        assert!(location.contains("?error="), "{location}");
+    }
+    let done = world.person.open(&back).await?.location.unwrap();
+    assert!(done.ends_with("connected=google_drive"), "{done}");
+    let again = world.person.open(&back).await?.location.unwrap();
+    assert!(again.contains("?error="), "replayed: {again}");
+
+    for query in ["", "?code=x", "?state=x", "?code=x&state=unknown", "?error=<script>&state=x"] {
+        let answer = world.person.open(&format!("{}{DRIVE}/callback{query}", world.stack.api_url)).await?;
+        assert_eq!(answer.status, 302, "{query}: {}", answer.body);
+        let location = answer.location.unwrap();
+        assert!(location.contains("?error=") && !location.contains("script"), "{query}: {location}");
+    }
+    let begun = world.person.post(&format!("{DRIVE}/connect"), json!({})).await?;
+    let denied = world.person.consent(begun.text("authUrl").unwrap(), &world.google, "deny").await?;
+    let location = world.person.open(&denied).await?.location.unwrap();
+    assert!(location.ends_with("?error=access_denied"), "{location}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_sees_nothing_of_another() -> anyhow::Result<()> {
+    let (owner, other) = (World::new("owner").await?, World::new("stranger").await?);
+    let job = owner.connect().await?;
+    let id = job["id"].as_str().unwrap();
+    assert_eq!(other.person.get(DRIVE).await?.status, 404);
+    assert_eq!(other.person.get(&format!("{DRIVE}/sync-jobs/{id}")).await?.status, 404);
+    other.connect().await?;
+    assert_eq!(other.person.get(&format!("{DRIVE}/sync-jobs/{id}")).await?.status, 404, "now with an integration");
+    assert_eq!(other.person.post(&format!("{DRIVE}/sync-jobs/{id}/cancel"), json!({})).await?.status, 404);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn webhooks_that_are_not_the_providers_change_nothing() -> anyhow::Result<()> {
+    let world = World::new("forger").await?;
+    world.connect().await?;
+    let jobs = world.jobs().await?.len();
+    let id = world.reference().await?.integration_id;
+    let browser = Actor::new(&world.stack.api_url, None)?;
+    for (path, status, word) in [
+        (format!("{HOOK}/nowhere"), 404, "Unknown provider"),
+        (format!("{HOOK}/google_drive"), 401, "Invalid signature"),
+        (format!("{HOOK}/google_drive/{id}"), 401, "Invalid signature"),
+    ] {
+        let answer = browser.post(&path, json!({"kind": "drive#changes"})).await?;
+        assert_eq!((answer.status, answer.body["error"].as_str()), (status, Some(word)), "{path}");
+    }
+    assert_eq!(world.jobs().await?.len(), jobs);
+    Ok(())
+}

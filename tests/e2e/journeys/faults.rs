@@ -1,0 +1,82 @@
+//! Things that break on purpose.
+
+use std::time::Duration;
+
+use serde_json::json;
+use testkit::wait;
+
+use crate::world::{DRIVE, SOON, World, check_counts};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_killed_in_the_middle_of_a_batch_leaves_the_result_exact() -> anyhow::Result<()> {
+    let world = World::new("killed").await?;
+    world.sandbox.many_files(&world.google, 10, "killed").await?;
+    // The downloads of this account hang, so that the worker is caught in the middle of its batch.
+    let hang = json!({"match": {"operation": "files.media", "account": world.google}, "kind": "delay", "delayMs": 4000, "times": 10});
+    world.sandbox.call("POST", "faults", Some(&hang)).await?;
+    let landed = world.person.connect(DRIVE, &world.google).await?;
+    assert!(landed.contains("connected="), "{landed}");
+    wait::until("the worker to be fetching", SOON, async || {
+        let operations = world.sandbox.operations(&world.google).await?;
+        Ok(operations.iter().any(|name| name == "files.media").then_some(()))
+    })
+    .await?;
+    assert!(kill_workers(&world, "resource-worker")? > 0, "a resource worker was running");
+    let job = world.ended(1, Duration::from_secs(300)).await?;
+    check_counts(&job, [10, 10, 0, 0, 0, 0]);
+    world.sink_equals_source(SOON).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_that_limits_and_fails_is_waited_for() -> anyhow::Result<()> {
+    let world = World::new("limited").await?;
+    world.sandbox.many_files(&world.google, 6, "limited").await?;
+    for kind in [
+        json!({"match": {"operation": "files.media", "account": world.google}, "kind": "rateLimit", "retryAfter": 2, "times": 3}),
+        json!({"match": {"operation": "files.list", "account": world.google}, "kind": "truncate", "times": 1}),
+    ] {
+        world.sandbox.call("POST", "faults", Some(&kind)).await?;
+    }
+    let landed = world.person.connect(DRIVE, &world.google).await?;
+    assert!(landed.contains("connected="), "{landed}");
+    let job = world.ended(1, Duration::from_secs(120)).await?;
+    check_counts(&job, [6, 6, 0, 0, 0, 0]);
+    world.sink_equals_source(SOON).await?;
+    assert_eq!(world.integration().await?["status"], "ACTIVE");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_sudden_deletions_wait_for_a_person() -> anyhow::Result<()> {
+    let world = World::new("guarded").await?;
+    let ids = world.sandbox.many_files(&world.google, 60, "guarded").await?;
+    world.connect().await?;
+    assert_eq!(world.person.post(&format!("{DRIVE}/pause"), json!({})).await?.status, 200);
+    for id in &ids[..55] {
+        world.sandbox.call("DELETE", &format!("google/files/{id}"), None).await?;
+    }
+    assert_eq!(world.person.post(&format!("{DRIVE}/resume"), json!({})).await?.status, 200);
+    wait::until("a run to hold the deletions back", SOON, async || {
+        world.sync("full").await?;
+        Ok(world.integration().await?["pending_deletes"].is_object().then_some(()))
+    })
+    .await?;
+    assert_eq!(world.delivered().await?.len(), 60, "nothing is deleted yet");
+    let confirmed = world.person.post(&format!("{DRIVE}/pending-deletes/confirm"), json!({})).await?;
+    assert!((200..300).contains(&confirmed.status), "{}", confirmed.body);
+    world.sink_equals_source(SOON).await
+}
+
+/// Kills every running process of a function of this stack; how many there were. A function's process is told by its environment.
+fn kill_workers(world: &World, function: &str) -> anyhow::Result<usize> {
+    let wanted = format!("AWS_LAMBDA_FUNCTION_NAME={}-{function}", world.stack.stack_name);
+    let mut killed = 0;
+    for entry in std::fs::read_dir("/proc")?.flatten() {
+        let environment = std::fs::read(entry.path().join("environ")).unwrap_or_default();
+        if environment.split(|byte| *byte == 0).any(|variable| variable == wanted.as_bytes()) {
+            let pid = entry.file_name().to_string_lossy().into_owned();
+            killed += usize::from(std::process::Command::new("kill").args(["-9", &pid]).status()?.success());
+        }
+    }
+    Ok(killed)
+}

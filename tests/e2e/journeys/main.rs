@@ -1,0 +1,11 @@
+//! Journeys through a deployed stack, by HTTP, as a browser makes them: the API, the functions behind it, the emulator with its
+//! permissions enforced, and the emulated provider. Each journey has a person and a Google account of its own, so all run at once.
+
+mod bad_input;
+mod changes;
+mod connect;
+mod faults;
+mod many;
+mod schedule;
+mod tokens;
+mod world;

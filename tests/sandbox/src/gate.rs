@@ -1,0 +1,212 @@
+//! What every request to an emulated provider passes: the request log, the rate limiter and the faults.
+
+use std::{convert::Infallible, time::Duration, time::Instant};
+
+use axum::{
+    body::{Body, to_bytes},
+    extract::{OriginalUri, Request},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use futures::stream;
+
+use crate::{
+    clock,
+    faults::{Kind, Rule, Subject},
+    requests::Logged,
+    state::Shared,
+};
+
+/// No emulated endpoint takes more than this in a request body.
+const MAX_BODY: usize = 1 << 20;
+
+/// A request as far as logging and limiting need it.
+pub struct Seen<'a> {
+    pub method: &'a Method,
+    pub path: &'a str,
+    pub query: &'a str,
+    pub headers: &'a HeaderMap,
+    pub body: &'a [u8],
+}
+
+/// What differs between providers.
+#[derive(Clone, Copy)]
+pub struct Dialect {
+    /// Name of the operation, `files.list`.
+    pub operation: fn(&Seen<'_>) -> String,
+    /// Whose request it is, if that can be told.
+    pub account: fn(&Shared, &Seen<'_>) -> Option<String>,
+    /// Price of the operation for the limiter; absent: not limited.
+    pub cost: fn(&Seen<'_>, operation: &str) -> Option<u32>,
+    /// "Too fast" in the provider's words.
+    pub rate_limited: fn() -> Response,
+    /// Any error in the provider's words: status and reason.
+    pub error: fn(StatusCode, Option<&str>) -> Response,
+}
+
+/// The middleware.
+pub async fn pass(sandbox: Shared, dialect: Dialect, request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let (parts, body) = request.into_parts();
+    let uri = parts.extensions.get::<OriginalUri>().map_or_else(|| parts.uri.clone(), |original| original.0.clone());
+    let Ok(body) = to_bytes(body, MAX_BODY).await else {
+        return (dialect.error)(StatusCode::PAYLOAD_TOO_LARGE, None);
+    };
+    let seen = Seen {
+        method: &parts.method,
+        path: uri.path(),
+        query: uri.query().unwrap_or_default(),
+        headers: &parts.headers,
+        body: &body,
+    };
+    let operation = (dialect.operation)(&seen);
+    let account = (dialect.account)(&sandbox, &seen);
+    let cost = (dialect.cost)(&seen, &operation);
+    let subject =
+        Subject { method: seen.method.as_str(), path: seen.path, account: account.as_deref(), operation: &operation };
+    let (seq, within_limit, fault) = sandbox.traffic(|traffic| {
+        let seq = traffic.requests.begin(Logged {
+            seq: 0,
+            time: clock::now(),
+            method: seen.method.to_string(),
+            path: seen.path.to_owned(),
+            query: without_secrets(seen.query),
+            operation: operation.clone(),
+            account: account.clone(),
+            status: None,
+            interference: None,
+            duration_ms: None,
+        });
+        let within = match (&account, cost) {
+            (Some(account), Some(units)) => traffic.limits.allows(account, units, started),
+            _ => true,
+        };
+        let fault = if within { traffic.faults.hit(subject, rand::random::<f64>) } else { None };
+        (seq, within, fault)
+    });
+    let interference = if within_limit { fault.as_ref().map(|rule| name(rule.kind)) } else { Some("limit".to_owned()) };
+    let cut = fault.as_ref().is_some_and(|rule| rule.kind == Kind::Reset);
+    let run = next.run(Request::from_parts(parts, Body::from(body)));
+    let response = match fault {
+        _ if !within_limit => (dialect.rate_limited)(),
+        None => run.await,
+        Some(rule) => spoil(dialect, rule, run).await,
+    };
+    let status = (!cut).then(|| response.status().as_u16());
+    let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    sandbox.traffic(|traffic| traffic.requests.end(seq, status, interference, duration_ms));
+    response
+}
+
+/// Applies a fault; `run` is the true answer, still to be computed.
+async fn spoil(dialect: Dialect, rule: Rule, run: impl Future<Output = Response>) -> Response {
+    let mut run = Some(run);
+    if rule.after_effect
+        && rule.kind != Kind::Truncate
+        && let Some(run) = run.take()
+    {
+        run.await;
+    }
+    let delay = Duration::from_millis(rule.delay_ms.unwrap_or(0));
+    if !delay.is_zero() && rule.kind != Kind::Endless {
+        tokio::time::sleep(delay).await;
+    }
+    let mut response = match rule.kind {
+        Kind::Delay => match run.take() {
+            Some(run) => run.await,
+            None => (dialect.error)(StatusCode::INTERNAL_SERVER_ERROR, None),
+        },
+        Kind::Status => {
+            let status = rule.status.and_then(|status| StatusCode::from_u16(status).ok());
+            let status = status.unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
+            match rule.body {
+                Some(body) => (status, body).into_response(),
+                None => (dialect.error)(status, rule.reason.as_deref()),
+            }
+        }
+        Kind::RateLimit => match rule.status.and_then(|status| StatusCode::from_u16(status).ok()) {
+            Some(status) => (dialect.error)(status, Some(rule.reason.as_deref().unwrap_or("rateLimitExceeded"))),
+            None => (dialect.rate_limited)(),
+        },
+        Kind::Garbage => {
+            let body = rule.body.unwrap_or_else(|| "{\"files\": [nonsense, \u{fffd}".to_owned());
+            ([(header::CONTENT_TYPE, "application/json; charset=UTF-8")], body).into_response()
+        }
+        Kind::Html => {
+            let body = rule.body.unwrap_or_else(|| "<!doctype html><title>Error</title><h1>Sorry</h1>".to_owned());
+            ([(header::CONTENT_TYPE, "text/html; charset=UTF-8")], body).into_response()
+        }
+        Kind::Reset => Response::new(broken_body(None)),
+        Kind::Truncate => match run.take() {
+            Some(run) => truncated(run.await).await,
+            None => Response::new(broken_body(None)),
+        },
+        Kind::Endless => endless(delay),
+    };
+    let header = match rule.retry_after {
+        Some(serde_json::Value::String(text)) => Some(text),
+        Some(value) => Some(value.to_string()),
+        None => None,
+    };
+    if let Some(value) = header.and_then(|text| HeaderValue::from_str(&text).ok()) {
+        response.headers_mut().insert(header::RETRY_AFTER, value);
+    }
+    response
+}
+
+/// A body that fails after `start`. With nothing before it, the connection closes before even the head is sent.
+fn broken_body(start: Option<Bytes>) -> Body {
+    let after_start = start.is_some();
+    Body::from_stream(stream::unfold(Some(start), move |rest| async move {
+        match rest? {
+            Some(piece) => Some((Ok(piece), Some(None))),
+            None => {
+                // Time for what is written so far to leave; it would be thrown away with the connection.
+                if after_start {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                Some((Err(std::io::Error::other("cut on purpose")), None))
+            }
+        }
+    }))
+}
+
+/// The first half of an answer under its full length.
+async fn truncated(response: Response) -> Response {
+    let (mut parts, body) = response.into_parts();
+    let whole = to_bytes(body, usize::MAX).await.unwrap_or_default();
+    parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(whole.len()));
+    Response::from_parts(parts, broken_body(Some(whole.slice(..whole.len() / 2))))
+}
+
+fn endless(pause: Duration) -> Response {
+    let piece = if pause.is_zero() { Bytes::from(vec![b' '; 64 * 1024]) } else { Bytes::from_static(b" ") };
+    let body = Body::from_stream(stream::unfold(true, move |first| {
+        let piece = if first { Bytes::from_static(b"{\"files\":[") } else { piece.clone() };
+        async move {
+            if !pause.is_zero() {
+                tokio::time::sleep(pause).await;
+            }
+            Some((Ok::<_, Infallible>(piece), false))
+        }
+    }));
+    ([(header::CONTENT_TYPE, "application/json; charset=UTF-8")], body).into_response()
+}
+
+fn name(kind: Kind) -> String {
+    serde_json::to_value(kind).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+/// The query as logged: a token given in the address is not kept.
+fn without_secrets(query: &str) -> String {
+    query
+        .split('&')
+        .map(|pair| match pair.split_once('=') {
+            Some((key @ ("access_token" | "token" | "code"), _)) => format!("{key}=…"),
+            _ => pair.to_owned(),
+        })
+        .collect::<Vec<_>>()
+        .join("&")
+}
