@@ -32,6 +32,10 @@ pub(crate) fn read(file: &File, budget: &Budget<'_>, out: &mut Output) -> Result
     let document = Document::open(Source::new(file, budget)?, budget)?;
     let root = document.root()?.ok_or_else(|| Error::unreadable("its pages cannot be found"))?;
     let pages = pages(&document, &root, budget)?;
+    // A file that was cut may keep its page tree and lose every page: that is no document without text.
+    if pages.is_empty() {
+        return Err(Error::unreadable("none of its pages can be found"));
+    }
     let mut painter = Painter::new(&document);
     let mut layout = Layout::new(out);
     for (page, resources) in pages {

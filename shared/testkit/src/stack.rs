@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
+use aws_sdk_s3::operation::get_object::GetObjectError;
 use domain::message::IntegrationRef;
 use serde::Deserialize;
 use serde_json::Value;
@@ -76,8 +77,13 @@ impl Stack {
         while let Some(page) = pages.next().await {
             for object in page?.contents() {
                 let key = object.key().context("an object without a key")?;
-                let body =
-                    client.get_object().bucket(&self.content_bucket).key(key).send().await?.body.collect().await?;
+                let got = client.get_object().bucket(&self.content_bucket).key(key).send().await;
+                let body = match got {
+                    Ok(object) => object.body.collect().await?,
+                    // It was deleted after it was listed.
+                    Err(error) if error.as_service_error().is_some_and(GetObjectError::is_no_such_key) => continue,
+                    Err(error) => return Err(error.into()),
+                };
                 let document: Value = serde_json::from_slice(&body.into_bytes())?;
                 let id = document.get("externalId").and_then(Value::as_str).context("a document without externalId")?;
                 documents.insert(id.to_owned(), document);

@@ -1,6 +1,8 @@
 //! Journeys through a deployed stack, by HTTP, as a browser makes them: the API, the functions behind it, the emulator with its
 //! permissions enforced, and the emulated provider. Each journey has a person and a Google account of its own, so all run at once.
 
+#![expect(clippy::indexing_slicing, reason = "a field that is missing fails the journey, as it should")]
+
 mod bad_input;
 mod changes;
 mod connect;

@@ -43,9 +43,11 @@ mod tests {
         let sources = project::sources().unwrap();
         let mut complaints = Vec::new();
         for (_, function) in template::of_type(&template, "AWS::Serverless::Function") {
-            let package = function["Properties"]["CodeUri"].as_str().unwrap().trim_end_matches('/').rsplit('/').next().unwrap();
+            let package =
+                function["Properties"]["CodeUri"].as_str().unwrap().trim_end_matches('/').rsplit('/').next().unwrap();
             let own = format!("functions/{package}/src/");
-            let text: String = sources.iter().filter(|(path, _)| path.starts_with(&own)).map(|(_, text)| text.as_str()).collect();
+            let text: String =
+                sources.iter().filter(|(path, _)| path.starts_with(&own)).map(|(_, text)| text.as_str()).collect();
             assert!(!text.is_empty(), "{package} has no sources");
             complaints.extend(check(package, function, &text));
         }
@@ -57,6 +59,9 @@ mod tests {
         let function = json!({"Properties": {"Environment": {"Variables": {"A_TABLE": "a", "B_TABLE": "b"}}}});
         assert_none(&check("f", &function, "required(\"A_TABLE\")?; optional(\"B_TABLE\")"));
         let complaints = check("f", &function, "required(\"A_TABLE\"); env::parsed(\n  \"C_URL\", \"a URL\")");
-        assert_eq!(complaints, ["f requires C_URL, which template.yaml does not give it", "f is given B_TABLE and never reads it"]);
+        assert_eq!(
+            complaints,
+            ["f requires C_URL, which template.yaml does not give it", "f is given B_TABLE and never reads it"]
+        );
     }
 }

@@ -1,3 +1,5 @@
+//! Documents as Word writes them, built by hand so that each construct is seen.
+
 use crate::office::tests::relations;
 use crate::package::tests::zipped;
 use crate::tests::{check, check_with};

@@ -1,3 +1,5 @@
+//! Pages as the web has them, and as nobody should write them.
+
 use crate::tests::{check, check_with};
 use crate::{Limits, Text};
 

@@ -1,3 +1,5 @@
+//! PDF files built by hand: their text, and what hostile ones cost.
+
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
@@ -267,7 +269,7 @@ fn pages_are_counted_before_any_is_drawn() {
 fn deep_trees_and_deep_objects_end() {
     let mut objects = vec![b"<</Type/Catalog/Pages 2 0 R>>".to_vec()];
     objects.extend((2..5_000).map(|number| format!("<</Type/Pages/Kids[{} 0 R]>>", number + 1).into_bytes()));
-    check(&pdf(&objects, ""), MIME, "a.pdf", "");
+    refused(&pdf(&objects, ""), "unreadable");
     objects[1] = [b"[".repeat(100_000), b"]".repeat(100_000)].concat();
     refused(&pdf(&objects[..2], ""), "unreadable");
 }
@@ -279,6 +281,14 @@ fn long_text_is_cut_and_slow_files_time_out() {
     check_with(&limits, &bytes, MIME, "a.pdf", Ok(Text { text: "0123".to_owned(), truncated: true }));
     let limits = Limits { time: Duration::ZERO, ..Limits::default() };
     check_with(&limits, &bytes, MIME, "a.pdf", Err("timed_out"));
+}
+
+#[test]
+fn a_file_that_lost_all_its_pages_is_not_an_empty_document() {
+    let whole = pdf(&one_page(b"BT /F1 12 Tf (gone) Tj ET", &[]), "");
+    let page = whole.windows(10).position(|bytes| bytes == b"/Type/Page").unwrap();
+    let page = page + whole[page + 10..].windows(10).position(|bytes| bytes == b"/Type/Page").unwrap();
+    refused(&whole[..page], "unreadable");
 }
 
 #[test]

@@ -1,3 +1,5 @@
+//! Workbooks, written by a library and by hand.
+
 use rust_xlsxwriter::{ExcelDateTime, Format, Formula, Workbook};
 
 use crate::office::tests::relations;
