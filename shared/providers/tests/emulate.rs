@@ -3,12 +3,7 @@
 //!
 //! It has no `about`, no change feed, no shared drives and no exports, so those are checked elsewhere.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "what is missing fails the test"
-)]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "what is missing fails the test")]
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
