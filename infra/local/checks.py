@@ -30,12 +30,21 @@ def run(up: Callable[[Settings], dict], down: Callable[[Settings], None]) -> Non
         down(settings)
         up(settings)
         step("tests", [*tests, "--no-fail-fast"], settings.aws_env() | variables(settings, emulate))
+        nothing_denied(settings)
     except BaseException:
         keep_logs(settings)
         raise
     finally:
         down(settings)
     print("==> all is well", flush=True)
+
+
+def nothing_denied(settings: Settings) -> None:
+    """No function lacked a permission, not even on a path whose failure another attempt made good."""
+    log = (settings.folder / "emulator.log").read_text(errors="replace")
+    denied = [line for line in log.splitlines() if "AccessDenied" in line]
+    if denied:
+        raise Failure(f"a function lacks a permission ({len(denied)} refusals), such as: {denied[0][:600]}")
 
 
 def template() -> None:
