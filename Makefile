@@ -27,11 +27,14 @@ logs: tools ## Follows what the functions say.
 test: tools ## Everything CI runs.
 	@$(LOCAL) test
 
+bench: tools ## Measures syncs, AWS requests and cold starts, on a stack of its own.
+	@$(LOCAL) bench
+
 deploy: tools ## Deploys to AWS: make deploy [STAGE=dev] [ARCHITECTURE=arm64]
 	@$(LOCAL) deploy
 
 tools:
 	@$(PYTHON) infra/local/tools.py emulator
 
-.PHONY: help up down reset token logs test deploy tools
+.PHONY: help up down reset token logs test bench deploy tools
 .DEFAULT_GOAL := help

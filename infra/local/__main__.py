@@ -11,6 +11,7 @@ import time
 
 import botocore.exceptions
 
+import bench
 import build
 import checks
 import demo
@@ -108,6 +109,8 @@ def main(command: str) -> None:
         logs.follow(running())
     elif command == "test":
         checks.run(up, down)
+    elif command == "bench":
+        bench.run(up, down)
     elif command == "deploy":
         to_aws()
     else:

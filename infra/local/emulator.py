@@ -45,6 +45,8 @@ def environment(settings: Settings) -> dict[str, str]:
         # Listeners on fixed ports that nobody here needs and that a second stack would collide with.
         "IOT_MTLS_ENABLED": "0",
         "SFTP_ENABLED": "0",
+        # MiniStack hands it on to functions.
+        "AWS_ENDPOINT_URL": settings.functions_endpoint or settings.endpoint,
     }
     return settings.bare_env() | own
 

@@ -27,6 +27,8 @@ class Settings:
     demo: bool
     #: The stack of the tests: thrown away, and never the one that `.local/stack.json` describes.
     throwaway: bool = False
+    #: Where functions find AWS, if that is not the emulator itself: `make bench` counts their requests on the way.
+    functions_endpoint: str | None = None
 
     @property
     def folder(self) -> Path:

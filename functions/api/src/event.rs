@@ -1,42 +1,17 @@
-//! Between Lambda and the router: events that the router can take, and the runtime's request id under which our log lines
-//! and error envelopes go.
+//! Between Lambda and the router: the runtime's request id, under which our log lines and error envelopes go.
 
 use axum::Router;
-use http::HeaderValue;
-use http::header::HOST;
-use lambda_http::request::LambdaRequest;
-use lambda_http::{LambdaEvent, Request, RequestExt as _, Service as _};
-use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use lambda_http::{Request, RequestExt as _, Service as _};
 use web::RequestId;
-
-/// What may not stand in a path or query. `lambda_http` panics over an address that is none, which would end the process.
-const FORBIDDEN: &AsciiSet = &CONTROLS
-    .add(b' ')
-    .add(b'"')
-    .add(b'#')
-    .add(b'<')
-    .add(b'>')
-    .add(b'\\')
-    .add(b'^')
-    .add(b'`')
-    .add(b'{')
-    .add(b'|')
-    .add(b'}');
-/// In a path, a question mark would begin the query.
-const FORBIDDEN_IN_PATHS: &AsciiSet = &FORBIDDEN.add(b'?');
 
 /// Serves events until the runtime ends.
 ///
 /// # Errors
 /// Those of the runtime itself.
 pub async fn serve(router: Router) -> Result<(), lambda::Error> {
-    let adapter = lambda_http::Adapter::from(lambda_http::service_fn(move |request: Request| {
+    lambda::http::serve(lambda_http::service_fn(move |request: Request| {
         let mut router = router.clone();
         async move { router.call(named(request)).await }
-    }));
-    lambda_http::lambda_runtime::run(lambda_http::service_fn(move |mut event: LambdaEvent<LambdaRequest>| {
-        make_readable(&mut event.payload);
-        adapter.clone().call(event)
     }))
     .await
 }
@@ -50,36 +25,19 @@ fn named(mut request: Request) -> Request {
     request
 }
 
-/// Percent-encodes what a sloppy client left bare, and takes the host away, which nothing here reads.
-fn make_readable(request: &mut LambdaRequest) {
-    if let LambdaRequest::ApiGatewayV2(event) = request {
-        let encode = |text: &mut String, set: &'static AsciiSet| *text = utf8_percent_encode(text, set).to_string();
-        event.raw_query_string.iter_mut().for_each(|query| encode(query, FORBIDDEN));
-        event.raw_path.iter_mut().for_each(|path| encode(path, FORBIDDEN_IN_PATHS));
-        event.headers.insert(HOST, HeaderValue::from_static("localhost"));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn no_address_ends_the_process() {
-        let check = |path: &str, query: &str, host: &str, expected: &str| {
-            let event = serde_json::json!({
-                "version": "2.0", "routeKey": "ANY /api/{proxy+}", "rawPath": path, "rawQueryString": query,
-                "headers": {"host": host}, "isBase64Encoded": false,
-                "requestContext": {"stage": "$default", "http": {"method": "GET", "path": path}}
-            });
-            let mut request: LambdaRequest = serde_json::from_value(event).unwrap();
-            make_readable(&mut request);
-            let request = Request::from(request);
-            assert_eq!(request.uri().path_and_query().unwrap().as_str(), expected);
+    fn a_request_goes_under_the_runtimes_id_where_there_is_one() {
+        let check = |runtime: &str, expected: Option<&str>| {
+            let mut context = lambda_http::Context::default();
+            context.request_id = runtime.to_owned();
+            let request = named(Request::default().with_lambda_context(context));
+            assert_eq!(request.extensions().get::<RequestId>().map(|id| id.0.as_str()), expected);
         };
-        check("/api/x", "a=1&b=%2F", "api.example", "/api/x?a=1&b=%2F");
-        check("/api/x", "a=<script>\"|`{}", "api.example", "/api/x?a=%3Cscript%3E%22%7C%60%7B%7D");
-        check("/api/a b", "q=ü #", "[::bad:::host", "/api/a%20b?q=%C3%BC%20%23");
-        check("", "", "", "/");
+        check("r-1", Some("r-1"));
+        check("", None);
     }
 }

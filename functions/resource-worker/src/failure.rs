@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use connections::OpenError;
 use domain::job::JobError;
-use providers::error::{Kind, ProviderError};
+use providers::error::{DOWNLOAD_QUOTA, Kind, ProviderError};
 
 /// The queues' `maxReceiveCount`: the last attempt records what went wrong.
 pub(crate) const ATTEMPTS: u32 = 3;
@@ -70,6 +70,10 @@ impl From<ProviderError> for Fault {
         let fixed = |code, reason: &str, retriable| Self::Final { code, reason: reason.to_owned(), retriable };
         match error.kind {
             Kind::NotFound => Self::Gone,
+            // No loss of access: what was delivered stays, and another run fetches it.
+            Kind::Forbidden(code @ DOWNLOAD_QUOTA) => {
+                fixed(code, "It was downloaded too often of late; the provider hands it out again another day.", true)
+            }
             Kind::Forbidden(code) => Self::Forbidden { code },
             Kind::RateLimited { retry_after } => Self::Limited(retry_after.unwrap_or(UNTOLD_WAIT)),
             Kind::TokenRejected => Self::TokenRejected,
@@ -241,8 +245,15 @@ mod tests {
         check(Kind::TooLarge("files of more than 100 MB are not fetched".to_owned()), "too_large", false);
         check(Kind::Unsupported("a form".to_owned()), "unsupported", false);
         check(Kind::Forbidden("cannot_download"), "cannot_download", false);
+        check(Kind::Forbidden(DOWNLOAD_QUOTA), "download_quota_exceeded", true);
         check(Kind::GrantDead("invalid_grant".to_owned()), "reconnect_needed", true);
         check(Kind::TokenRejected, "token_rejected", true);
+    }
+
+    #[test]
+    fn a_file_that_was_downloaded_too_often_is_not_lost() {
+        let fault: Fault = ProviderError::new(ProviderId::GoogleDrive, Kind::Forbidden(DOWNLOAD_QUOTA)).into();
+        assert!(matches!(fault, Fault::Final { retriable: true, .. }), "forbidden would delete what was delivered");
     }
 
     #[test]

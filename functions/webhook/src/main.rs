@@ -23,5 +23,5 @@ async fn main() -> Result<(), lambda::Error> {
     let settings =
         Settings::new(SecretsClient::new(&aws), config.secret_prefix, config.settings_ttl, Arc::clone(&clock));
     let registry = Arc::new(Registry::new(Http::new()));
-    lambda_http::run(router(Receiver::new(store, queue, settings, registry, clock))).await
+    lambda::http::serve(router(Receiver::new(store, queue, settings, registry, clock))).await
 }

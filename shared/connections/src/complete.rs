@@ -208,7 +208,7 @@ impl Connections {
         let tokens = &grant.tokens;
         let (access, refresh) = self
             .vault
-            .seal(&Self::context(owner, id), &tokens.access_token, tokens.refresh_token.as_ref(), None)
+            .seal(&self.context(owner, id), &tokens.access_token, tokens.refresh_token.as_ref(), None)
             .await?;
         Ok(SealedTokens {
             access,

@@ -63,7 +63,7 @@ impl Connections {
         let row = self.store.find_integration(&integration.reference()).await.ok().flatten();
         let present = row.as_ref().and_then(|row| row.tokens.as_ref()).unwrap_or(sealed);
         let refresh_token = match &present.refresh {
-            Some(refresh) => self.vault.open(&Self::context_of(integration), Purpose::Refresh, refresh).await.ok(),
+            Some(refresh) => self.vault.open(&self.context_of(integration), Purpose::Refresh, refresh).await.ok(),
             None => None,
         };
         let tokens = TokenSet { access_token: access.token.clone(), refresh_token, expires_at: None, scope: None };

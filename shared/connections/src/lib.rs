@@ -29,9 +29,6 @@ pub use subscriptions::Changes;
 
 use cache::Opened;
 
-/// The name of the integrations' table, which the vault binds every token to, beside the owner and the integration.
-const TOKENS_BELONG_TO: &str = "integrations";
-
 /// Connects, opens, refreshes and disconnects. Cheap to clone; one per process, so that its caches are shared.
 #[derive(Clone)]
 pub struct Connections {
@@ -66,14 +63,54 @@ impl Connections {
 
     /// What the vault binds this integration's tokens to.
     ///
-    /// The table goes in by its role and not by its deployed name, so that a table restored from a backup under
-    /// another name still opens.
-    fn context(owner: &Owner, integration_id: IntegrationId) -> vault::Context<'_> {
-        vault::Context { table: TOKENS_BELONG_TO, owner, integration_id }
+    /// The table goes in by its deployed name, so that a row copied into another stack's table does not decrypt there, though
+    /// both may use the same key. A backup is therefore restored under the old name, or its people connect again.
+    fn context<'a>(&'a self, owner: &'a Owner, integration_id: IntegrationId) -> vault::Context<'a> {
+        vault::Context { table: self.store.integrations_table(), owner, integration_id }
     }
 
     /// The context of a whole integration.
-    fn context_of(integration: &Integration) -> vault::Context<'_> {
-        Self::context(&integration.owner, integration.id)
+    fn context_of<'a>(&'a self, integration: &'a Integration) -> vault::Context<'a> {
+        self.context(&integration.owner, integration.id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use domain::SystemClock;
+    use providers::http::Http;
+
+    use super::*;
+
+    /// The room over tables of a stack. It makes no call.
+    fn over(integrations: &str) -> Connections {
+        let aws = aws_config::SdkConfig::builder().behavior_version(aws_config::BehaviorVersion::latest()).build();
+        let clock = SystemClock::shared();
+        let tables = store::Tables {
+            integrations: integrations.to_owned(),
+            jobs: String::new(),
+            records: String::new(),
+            directory: String::new(),
+            limits: String::new(),
+        };
+        Connections::new(
+            Store::new(store::Client::new(&aws), tables),
+            Vault::new(vault::Client::new(&aws), "key".to_owned(), Arc::clone(&clock)),
+            Settings::new(SecretsClient::new(&aws), String::new(), Duration::ZERO, Arc::clone(&clock)),
+            Arc::new(providers::Registry::new(Http::new())),
+            clock,
+        )
+    }
+
+    #[test]
+    fn tokens_are_bound_to_the_table_that_holds_them() {
+        let (live, copy) = (over("live-integrations"), over("copy-integrations"));
+        let owner: Owner = "user/ada".parse().unwrap();
+        let id = "01JD0000000000000000000000".parse().unwrap();
+        let context = live.context(&owner, id);
+        assert_eq!((context.table, context.owner, context.integration_id), ("live-integrations", &owner, id));
+        assert_ne!(copy.context(&owner, id).table, context.table);
     }
 }

@@ -76,7 +76,7 @@ impl Connections {
         if let Some(token) = self.opened.get(integration.id, stamp, now) {
             return Ok(Access { token, settings });
         }
-        let context = Self::context_of(integration);
+        let context = self.context_of(integration);
         let token = self.vault.open(&context, Purpose::Access, &tokens.access).await?;
         self.opened.put(integration.id, stamp, token.clone(), now);
         Ok(Access { token, settings })

@@ -110,7 +110,7 @@ impl Connections {
         let mut tokens = tokens_of(row)?.clone();
         for is_last in [false, true] {
             let Some(sealed) = &tokens.refresh else { break };
-            let refresh_token = self.vault.open(&Self::context_of(row), Purpose::Refresh, sealed).await?;
+            let refresh_token = self.vault.open(&self.context_of(row), Purpose::Refresh, sealed).await?;
             let issued_at = self.clock.now();
             let left = HOLDER_HAS.saturating_sub(began.elapsed());
             let error = match timeout(left, oauth.refresh(&settings, &refresh_token, issued_at)).await {
@@ -144,7 +144,7 @@ impl Connections {
     ) -> Result<Access, OpenError> {
         let (access, refresh) = self
             .vault
-            .seal(&Self::context_of(row), &answer.access_token, answer.refresh_token.as_ref(), Some(&old.access))
+            .seal(&self.context_of(row), &answer.access_token, answer.refresh_token.as_ref(), Some(&old.access))
             .await?;
         let new = SealedTokens {
             access,

@@ -1,7 +1,8 @@
 //! What a person sets: what is synced, what is kept of it, and how often.
 
 use connections::plan_of;
-use domain::{Integration, IntegrationConfig, Owner, ProviderId, StorageStrategy, SyncFrequency, SyncMode, Trigger};
+use domain::{Integration, IntegrationConfig, Owner, ProviderId, StorageStrategy, SyncFrequency, SyncMode};
+use domain::{Timestamp, Trigger};
 use store::{Saved, Settings};
 
 use crate::Integrations;
@@ -47,12 +48,7 @@ impl Integrations {
             } else {
                 due_since_last_sync(&wanted, plan, has_webhooks, now)
             };
-            let settings = Settings {
-                config: wanted.config.clone(),
-                storage_strategy: wanted.storage_strategy,
-                sync_frequency: wanted.sync_frequency,
-                due_at,
-            };
+            let settings = settings(&row, &wanted, due_at);
             let reference = row.reference();
             match self.store.save_settings(&reference, row.version, &settings, now).await? {
                 Saved::Conflict => {}
@@ -70,7 +66,7 @@ impl Integrations {
         let reference = integration.reference();
         match self.syncs.request(&integration, SyncMode::Full, Trigger::Manual).await {
             Ok(_) => {}
-            // The settings stand; the sync comes with resuming or with the next connection, which is a full one.
+            // The settings stand, and with them the wish for a full pass: it comes with resuming or with the next connection.
             Err(Error::Paused | Error::TokenExpired) => return Ok(integration),
             Err(error) => return Err(error),
         }
@@ -91,6 +87,18 @@ fn applied(row: &Integration, change: &Change) -> Integration {
     }
 }
 
+/// What is written. The wish for a full pass goes along with a new scope: a paused integration starts no run now, and a process
+/// may die before it asks for one.
+fn settings(row: &Integration, wanted: &Integration, due_at: Option<Timestamp>) -> Settings {
+    Settings {
+        config: wanted.config.clone(),
+        storage_strategy: wanted.storage_strategy,
+        sync_frequency: wanted.sync_frequency,
+        due_at,
+        full_next: wanted.config != row.config,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,5 +112,18 @@ mod tests {
         let wanted = applied(&row, &change);
         assert_eq!(wanted.sync_frequency, SyncFrequency::Manual);
         assert_eq!((wanted.config, wanted.storage_strategy), (row.config, row.storage_strategy));
+    }
+
+    #[test]
+    fn a_new_scope_asks_for_a_full_pass_and_nothing_else_does() {
+        let row = integration();
+        let check = |change: Change, full_next| {
+            let written = settings(&row, &applied(&row, &change), row.due_at);
+            assert_eq!((written.full_next, written.due_at), (full_next, row.due_at));
+        };
+        let config = serde_json::from_str(r#"{"folders":["another"]}"#).unwrap();
+        check(Change { config: Some(config), ..Change::default() }, true);
+        check(Change { config: Some(row.config.clone()), ..Change::default() }, false);
+        check(Change { sync_frequency: Some(SyncFrequency::Manual), ..Change::default() }, false);
     }
 }

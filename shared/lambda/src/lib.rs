@@ -3,6 +3,7 @@
 mod aws;
 pub mod env;
 mod event;
+pub mod http;
 pub mod sqs;
 pub mod telemetry;
 

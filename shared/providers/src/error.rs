@@ -6,6 +6,10 @@ use domain::ProviderId;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
+/// The word of a [`Kind::Forbidden`] for a resource that was downloaded too often of late: it may be had again another day, and
+/// access to it is not lost.
+pub const DOWNLOAD_QUOTA: &str = "download_quota_exceeded";
+
 /// A call to a provider that did not bring what was asked for.
 #[derive(Debug, thiserror::Error)]
 #[error("{provider}: {kind}")]

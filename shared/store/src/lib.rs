@@ -59,4 +59,10 @@ impl Store {
     pub const fn new(client: Client, tables: Tables) -> Self {
         Self { client, tables }
     }
+
+    /// The name of the table of integrations, which the vault binds tokens to.
+    #[must_use]
+    pub fn integrations_table(&self) -> &str {
+        &self.tables.integrations
+    }
 }

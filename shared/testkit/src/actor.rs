@@ -124,6 +124,15 @@ impl Actor {
         self.finish(request).await
     }
 
+    /// `POST` with these headers and no body, as providers send webhooks.
+    ///
+    /// # Errors
+    /// If the API does not answer.
+    pub async fn deliver(&self, path: &str, headers: &[(&str, &str)]) -> anyhow::Result<Answer> {
+        let request = self.http.post(format!("{}{path}", self.api));
+        self.finish(headers.iter().fold(request, |request, (name, value)| request.header(*name, *value))).await
+    }
+
     /// Opens an absolute address in the browser: cookies go along, the token does not.
     ///
     /// # Errors

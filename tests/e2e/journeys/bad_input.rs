@@ -1,9 +1,9 @@
 //! What is refused, with which words, and that it leaves no trace.
 
 use serde_json::json;
-use testkit::Actor;
+use testkit::{Actor, wait};
 
-use crate::world::{DRIVE, World};
+use crate::world::{DRIVE, SOON, World};
 
 const HOOK: &str = "/api/webhooks/integrations";
 
@@ -124,6 +124,29 @@ async fn webhooks_that_are_not_the_providers_change_nothing() -> anyhow::Result<
     ] {
         let answer = browser.post(&path, json!({"kind": "drive#changes"})).await?;
         assert_eq!((answer.status, answer.body["error"].as_str()), (status, Some(word)), "{path}");
+    }
+    // A real channel with another token, and one of another integration's address.
+    let other = World::new("forged").await?;
+    other.connect().await?;
+    let channel = wait::until("a webhook subscription", SOON, async || {
+        Ok(world.store.subscriptions_of(id).await?.into_iter().find(|it| it.provider_id.is_some()))
+    })
+    .await?;
+    let elsewhere = other.reference().await?.integration_id;
+    for path in [
+        format!("{HOOK}/google_drive/{id}"),
+        format!("{HOOK}/google_drive/{elsewhere}"),
+        format!("{HOOK}/google_drive"),
+    ] {
+        let headers = [
+            ("x-goog-channel-id", channel.id.as_str()),
+            ("x-goog-channel-token", "forged"),
+            ("x-goog-resource-id", channel.provider_id.as_deref().unwrap()),
+            ("x-goog-resource-state", "change"),
+            ("x-goog-message-number", "7"),
+        ];
+        let answer = browser.deliver(&path, &headers).await?;
+        assert_eq!((answer.status, answer.body["error"].as_str()), (401, Some("Invalid signature")), "{path}");
     }
     assert_eq!(world.jobs().await?.len(), jobs);
     Ok(())

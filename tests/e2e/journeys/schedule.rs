@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
+use testkit::wait;
 
 use crate::world::{DRIVE, SOON, World};
 
@@ -39,5 +40,37 @@ async fn an_expired_change_token_leads_to_a_full_listing_that_finds_all() -> any
     let job = world.sync("incremental").await?;
     world.sink_equals_source(SOON).await?;
     assert_eq!(job["status"], "COMPLETED", "{job:#}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_channel_past_half_its_life_is_replaced_and_then_stopped() -> anyhow::Result<()> {
+    let world = World::new("renewed").await?;
+    world.connect().await?;
+    let reference = world.reference().await?;
+    let mut old = wait::until("a webhook subscription", SOON, async || {
+        Ok(world
+            .store
+            .subscriptions_of(reference.integration_id)
+            .await?
+            .into_iter()
+            .find(|it| it.provider_id.is_some()))
+    })
+    .await?;
+    // As old as it will be in four days; the clock then finds it due within a minute.
+    let days = chrono::TimeDelta::days;
+    (old.created_at, old.expires_at) = (world.now() - days(4), Some(world.now() + days(3)));
+    world.store.save_subscription(&reference, &old).await?;
+    wait::until("a new channel alone to be live", SOON, async || {
+        let live = world.sandbox.channels(&world.google).await?;
+        Ok((live.len() == 1 && live[0]["id"] != old.id.as_str()).then_some(()))
+    })
+    .await?;
+    let operations = world.sandbox.operations(&world.google).await?;
+    let made = operations.iter().rposition(|name| name == "changes.watch");
+    let stopped = operations.iter().position(|name| name == "channels.stop");
+    assert!(made < stopped, "the new one is made before the old one is stopped: {operations:?}");
+    let kept = world.store.subscriptions_of(reference.integration_id).await?;
+    assert!(kept.len() == 1 && kept[0].id != old.id, "{kept:?}");
     Ok(())
 }

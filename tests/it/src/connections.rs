@@ -103,15 +103,18 @@ async fn settings_are_saved_on_the_version_that_was_read() -> Result<()> {
         storage_strategy: domain::StorageStrategy::MetadataOnly,
         sync_frequency: SyncFrequency::Daily,
         due_at: Some(at(500)),
+        full_next: false,
     };
     assert_eq!(store.save_settings(&ada.reference(), 1, &settings, at(5)).await?, Saved::Yes);
     let saved = again(&store, &ada.reference()).await?;
     assert_eq!((saved.version, saved.due_at, saved.sync_frequency), (2, Some(at(500)), SyncFrequency::Daily));
     assert_eq!((saved.config, saved.updated_at), (settings.config.clone(), at(5)));
-    settings.due_at = None;
+    assert_eq!(saved.again, None);
+    (settings.due_at, settings.full_next) = (None, true);
     assert_eq!(store.save_settings(&ada.reference(), 1, &settings, at(6)).await?, Saved::Conflict);
     assert_eq!(store.save_settings(&ada.reference(), 2, &settings, at(6)).await?, Saved::Yes);
-    assert_eq!(again(&store, &ada.reference()).await?.due_at, None);
+    let saved = again(&store, &ada.reference()).await?;
+    assert_eq!((saved.due_at, saved.again), (None, Some(SyncMode::Full)));
     Ok(())
 }
 
@@ -125,6 +128,7 @@ async fn settings_leave_the_watch_over_a_run_alone() -> Result<()> {
         storage_strategy: domain::StorageStrategy::FullContent,
         sync_frequency: SyncFrequency::Manual,
         due_at: None,
+        full_next: false,
     };
     assert_eq!(store.save_settings(&ada.reference(), 1, &settings, at(5)).await?, Saved::Yes);
     let saved = again(&store, &ada.reference()).await?;

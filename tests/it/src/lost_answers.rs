@@ -49,6 +49,7 @@ async fn settings_were_saved_and_a_status_was_moved() -> Result<()> {
         storage_strategy: domain::StorageStrategy::MetadataOnly,
         sync_frequency: SyncFrequency::Daily,
         due_at: Some(at(9)),
+        full_next: false,
     };
     let r = ada.reference();
     assert_eq!(losing!(proxy, "UpdateItem", store.save_settings(&r, 1, &settings, at(1))), Saved::Yes);

@@ -11,7 +11,7 @@ use url::Url;
 
 use super::config::is_id;
 use super::wire;
-use crate::error::{Kind, ProviderError};
+use crate::error::{DOWNLOAD_QUOTA, Kind, ProviderError};
 use crate::http::{Answer, Call, Download, Http, Site};
 use crate::provider::{Access, NewSubscription};
 use crate::retry_after;
@@ -36,7 +36,7 @@ pub const MAX_FILE_BYTES: u64 = 100_000_000;
 
 /// Wait for a quota that the project's owner has set per day: long, but shorter than a day, because it may be raised.
 const DAILY_LIMIT: Duration = Duration::from_secs(6 * 3600);
-/// Wait for a quota of the account or the file: it is counted by the day.
+/// Wait for a quota of the account: it is counted by the day.
 const ACCOUNT_QUOTA: Duration = Duration::from_secs(24 * 3600);
 
 /// The API with one account's access.
@@ -214,6 +214,9 @@ impl<'a> Api<'a> {
     async fn download(&self, call: Call<'_>) -> Result<NamedTempFile, ProviderError> {
         match self.http.download(SITE, &self.access.settings, call, MAX_FILE_BYTES).await? {
             Download::File(file) => Ok(file),
+            Download::Refused(answer) if is_download_quota(answer.status.as_u16(), &answer.body) => {
+                Err(error(Kind::Forbidden(DOWNLOAD_QUOTA)))
+            }
             Download::Refused(answer) => Err(self.classified(&answer)),
         }
     }
@@ -238,13 +241,11 @@ impl<'a> Api<'a> {
 
 /// What an answer that is no success means. The reason in the body decides, not the status: 403 means a dozen things.
 pub fn classify(status: u16, headers: &HeaderMap, body: &[u8], now: Timestamp) -> Kind {
-    let failure = serde_json::from_slice::<wire::Failure>(body).unwrap_or_default().error;
-    let reason =
-        failure.errors.iter().chain(&failure.details).map(|item| item.reason.as_str()).find(|word| !word.is_empty());
+    let failure = wire::Failure::read(body);
     let sent = retry_after::sent(headers).unwrap_or(now);
     let retry_after =
         || retry_after::from_headers(headers, now).or_else(|| retry_after::from_message(&failure.message, sent));
-    match (status, reason.unwrap_or_default()) {
+    match (status, failure.reason()) {
         (401, _) => Kind::TokenRejected,
         (403 | 429, "dailyLimitExceeded") => {
             Kind::RateLimited { retry_after: Some(retry_after().unwrap_or_default().max(DAILY_LIMIT)) }
@@ -277,6 +278,13 @@ pub fn classify(status: u16, headers: &HeaderMap, body: &[u8], now: Timestamp) -
         }
         (status, _) => Kind::Rejected(format!("status {status}")),
     }
+}
+
+/// Whether a file was downloaded too often of late, by whomever. On a download these words are about that one file, and all others
+/// are to be had; `dailyLimitExceeded` is about the project.
+fn is_download_quota(status: u16, body: &[u8]) -> bool {
+    matches!(status, 403 | 429)
+        && matches!(wire::Failure::read(body).reason(), "quotaExceeded" | "downloadQuotaExceeded")
 }
 
 /// An error of Drive's.

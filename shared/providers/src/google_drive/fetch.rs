@@ -96,6 +96,7 @@ async fn by_link(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::DOWNLOAD_QUOTA;
     use crate::google_drive::GoogleDrive;
     use crate::google_drive::wire::File;
     use crate::testing::{Reply, Seen, Server, google};
@@ -230,6 +231,10 @@ mod tests {
         check(401, "authError", Kind::TokenRejected).await;
         check(403, "userRateLimitExceeded", Kind::RateLimited { retry_after: None }).await;
         check(403, "cannotDownloadAbusiveFile", Kind::Forbidden("abusive_file")).await;
+        check(403, "downloadQuotaExceeded", Kind::Forbidden(DOWNLOAD_QUOTA)).await;
+        check(403, "quotaExceeded", Kind::Forbidden(DOWNLOAD_QUOTA)).await;
+        let six_hours = std::time::Duration::from_secs(6 * 3600);
+        check(403, "dailyLimitExceeded", Kind::RateLimited { retry_after: Some(six_hours) }).await;
         check(503, "backendError", Kind::Unavailable).await;
     }
 }

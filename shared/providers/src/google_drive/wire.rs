@@ -168,6 +168,21 @@ pub struct FailureItem {
     pub reason: String,
 }
 
+impl Failure {
+    /// What an answer that is no success says; nothing, if it is not in this form.
+    pub fn read(body: &[u8]) -> FailureBody {
+        serde_json::from_slice::<Self>(body).unwrap_or_default().error
+    }
+}
+
+impl FailureBody {
+    /// The word that decides what the failure means; empty if there is none.
+    pub fn reason(&self) -> &str {
+        let words = self.errors.iter().chain(&self.details).map(|item| item.reason.as_str());
+        words.into_iter().find(|word| !word.is_empty()).unwrap_or_default()
+    }
+}
+
 /// A number that Google writes as a JSON string (int64) and that others write as a number.
 fn whole_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
     #[derive(Deserialize)]

@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::types::{Put, ReturnValue, TransactWriteItem};
 use domain::message::IntegrationRef;
-use domain::{Integration, Status, Timestamp};
+use domain::{Integration, Status, SyncMode, Timestamp};
 
 use super::{Saved, Settings, read};
 use crate::Store;
@@ -137,7 +137,7 @@ impl Store {
         now: Timestamp,
         running: bool,
     ) -> Result<Ended, Error> {
-        let call = self
+        let mut call = self
             .client
             .update_item()
             .table_name(&self.tables.integrations)
@@ -158,8 +158,16 @@ impl Store {
             "updated_at",
             "active_job_id",
         ];
-        let set = "SET #config = :config, #storage_strategy = :storage_strategy, #sync_frequency = :sync_frequency, \
-                   #version = :next_version, #updated_at = :updated_at";
+        let mut set =
+            "SET #config = :config, #storage_strategy = :storage_strategy, #sync_frequency = :sync_frequency, \
+                       #version = :next_version, #updated_at = :updated_at"
+                .to_owned();
+        if settings.full_next {
+            // As a wish and not by dropping the change cursor: a run under way would bring that back at its end.
+            set.push_str(", #again = :again");
+            attributes.push("again");
+            call = call.expression_attribute_values(":again", encode(SyncMode::Full)?);
+        }
         let as_read = "#integration_id = :integration_id AND #version = :version";
         let call = if running {
             call.update_expression(set).condition_expression(format!("{as_read} AND attribute_exists(#active_job_id)"))

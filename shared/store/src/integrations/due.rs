@@ -4,7 +4,7 @@ use domain::message::IntegrationRef;
 use domain::{JobId, Timestamp};
 
 use crate::Store;
-use crate::call::{Ended, decode, ms, n, names, new_mark, s, text, update, values};
+use crate::call::{Ended, Item, decode, ms, n, names, new_mark, s, text, update, values};
 use crate::error::Error;
 use crate::items::integration::{ProjectedItem, RowKind, WHAT};
 use crate::keys::{self, Key};
@@ -46,10 +46,11 @@ impl Due {
 
 impl Store {
     /// At most `limit` things of a shard (below [`DUE_SHARDS`](crate::DUE_SHARDS)) that are due, the longest overdue first.
-    /// One query of an index that lags by moments; one request.
+    /// A row that makes no sense is left out and logged, so that it keeps no other waiting. One query of an index that lags
+    /// by moments; one request.
     ///
     /// # Errors
-    /// [`Error`] if the index cannot be read or a row makes no sense.
+    /// [`Error`] if the index cannot be read.
     pub async fn due(&self, shard: u8, now: Timestamp, limit: u32) -> Result<Vec<Due>, Error> {
         let call = self
             .client
@@ -61,7 +62,7 @@ impl Store {
             .set_expression_attribute_values(values([("due_shard", s(shard.to_string())), ("now", ms(now))]))
             .limit(i32::try_from(limit).unwrap_or(i32::MAX));
         let page = call.send().await.map_err(|e| Error::dynamo("read what is due", e))?;
-        page.items.unwrap_or_default().into_iter().map(|row| read_due(decode(WHAT, row)?)).collect()
+        Ok(page.items.unwrap_or_default().into_iter().filter_map(readable).collect())
     }
 
     /// Claims something due by moving it on (`None`: never due again). `false`: another has moved it since. One request.
@@ -120,6 +121,18 @@ impl Store {
     }
 }
 
+/// A row of the index `due`; nothing, and a line in the log, if it makes no sense.
+fn readable(row: Item) -> Option<Due> {
+    let id = text(&row, "integration_id").unwrap_or("unknown").to_owned();
+    match decode(WHAT, row).and_then(read_due) {
+        Ok(due) => Some(due),
+        Err(error) => {
+            tracing::error!(integration.id = %id, %error, "a row of the due index is left out");
+            None
+        }
+    }
+}
+
 /// A row of the index `due`.
 fn read_due(item: ProjectedItem) -> Result<Due, Error> {
     let corrupt = || Error::Corrupt { what: "a row of the due index" };
@@ -130,4 +143,42 @@ fn read_due(item: ProjectedItem) -> Result<Due, Error> {
         }
     };
     Ok(Due { kind, integration: item.reference()?, due_at: item.due_at.ok_or_else(corrupt)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "01JD0000000000000000000000";
+
+    fn row(id: &str) -> Item {
+        let attributes = [
+            ("sk", s("I#google_drive")),
+            ("kind", s("integration")),
+            ("owner", s("user/ada")),
+            ("provider", s("google_drive")),
+            ("integration_id", s(id)),
+            ("due_at", n(5)),
+        ];
+        attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+
+    #[test]
+    fn a_row_that_makes_no_sense_keeps_no_other_waiting() {
+        let broken = [("integration_id", s("1")), ("owner", s("nobody")), ("provider", s("?")), ("kind", s("?"))];
+        let mut rows: Vec<Item> = broken
+            .into_iter()
+            .map(|(name, value)| {
+                let mut row = row(ID);
+                row.insert(name.to_owned(), value);
+                row
+            })
+            .collect();
+        let mut undated = row(ID);
+        undated.remove("due_at");
+        rows.extend([undated, Item::new(), row(ID)]);
+        let due: Vec<Due> = rows.into_iter().filter_map(readable).collect();
+        let found: Vec<_> = due.iter().map(|due| (due.integration.integration_id.to_string(), &due.kind)).collect();
+        assert_eq!(found, [(ID.to_owned(), &DueKind::Integration { active: None })]);
+    }
 }

@@ -41,6 +41,8 @@ pub struct Settings {
     pub sync_frequency: SyncFrequency,
     /// When the scheduler looks at it next. Left as it is while a run is active, because the run is watched by it.
     pub due_at: Option<Timestamp>,
+    /// Whether the next run has to be a full one, whenever it comes and whoever asks for it.
+    pub full_next: bool,
 }
 
 /// A move of the status with what goes along with it; every field is written.
