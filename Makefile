@@ -4,7 +4,7 @@ PYTHON ?= python3
 LOCAL := .local/venv/emulator/bin/python infra/local
 
 # What `up`, `down`, `token` and `logs` take: PORT (4566), STACK (cognia), SANDBOX_PORT (4600), DEMO (1).
-export PORT STACK SANDBOX_PORT DEMO STAGE ARCHITECTURE ADMIN ORG ROLE PLAN TTL
+export PORT STACK SANDBOX_PORT DEMO STAGE ARCHITECTURE ADMIN ORG ROLE PLAN TTL SEEDS SEED
 
 help: ## Lists the commands.
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -30,11 +30,14 @@ test: tools ## Everything CI runs.
 bench: tools ## Measures syncs, AWS requests and cold starts, on a stack of its own.
 	@$(LOCAL) bench
 
+chaos: tools ## Breaks things on purpose, on a stack of its own: make chaos [SEEDS=20] [SEED=7, to replay one]
+	@$(LOCAL) chaos
+
 deploy: tools ## Deploys to AWS: make deploy [STAGE=dev] [ARCHITECTURE=arm64]
 	@$(LOCAL) deploy
 
 tools:
 	@$(PYTHON) infra/local/tools.py emulator
 
-.PHONY: help up down reset token logs test bench deploy tools
+.PHONY: help up down reset token logs test bench chaos deploy tools
 .DEFAULT_GOAL := help

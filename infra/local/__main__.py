@@ -13,6 +13,7 @@ import botocore.exceptions
 
 import bench
 import build
+import chaos
 import checks
 import demo
 import deploy
@@ -20,6 +21,7 @@ import description
 import emulator
 import logs
 import providers
+import proxy
 import tokens
 import tools
 from settings import LOCAL, ROOT, Failure, Settings, from_env, running
@@ -29,6 +31,8 @@ def up(settings: Settings) -> dict:
     """Brings the stack up, or up to date; its description."""
     tools.ensure("sam")
     build.local()
+    if settings.proxy_port:
+        proxy.start(settings)
     emulator.start(settings)
     outputs = deploy.ensure(settings)
     stack = description.write(settings, outputs)
@@ -43,7 +47,7 @@ def up(settings: Settings) -> dict:
 
 def down(settings: Settings) -> None:
     """Stops a stack; its state stays, unless it is a throw-away."""
-    stopped = [name for name, stop in (("sandbox", demo.stop), ("emulator", emulator.stop)) if stop(settings)]
+    stopped = [name for name, stop in (("sandbox", demo.stop), ("emulator", emulator.stop), ("proxy", proxy.stop)) if stop(settings)]
     print(f"==> {settings.stack}: stopped {' and '.join(stopped) if stopped else 'nothing, nothing ran'}", flush=True)
     if settings.throwaway:
         shutil.rmtree(settings.folder, ignore_errors=True)
@@ -111,6 +115,8 @@ def main(command: str) -> None:
         checks.run(up, down)
     elif command == "bench":
         bench.run(up, down)
+    elif command == "chaos":
+        chaos.run(up, down)
     elif command == "deploy":
         to_aws()
     else:

@@ -9,6 +9,8 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
+import bench_fair
+import bench_rate
 import bench_start
 import checks
 import deploy
@@ -34,7 +36,10 @@ def run(up: Callable[[Settings], dict], down: Callable[[Settings], None]) -> Non
         down(settings)
         stack = up(settings)
         syncs(settings, stack, proxy)
-        print(f"\n3. Functions, profile `local` (opt-level 1), min/median/max of {bench_start.RUNS} starts\n")
+        print(f"\n3. Beside a backfill of {bench_fair.LARGE} files of somebody else\n")
+        for sentence in bench_fair.measure(settings, stack):
+            print(f"   {sentence}", flush=True)
+        print(f"\n4. Functions, profile `local` (opt-level 1), min/median/max of {bench_start.RUNS} starts\n")
         show(bench_start.table(settings, stack))
     except BaseException:
         checks.keep_logs(settings)
@@ -68,6 +73,8 @@ def syncs(settings: Settings, stack: dict, proxy: Proxy) -> None:
             print(f"   {proxy.failed - failed} requests failed in the emulator and count too, as do their repetitions")
         print("\nAWS requests of the functions\n")
         show(requests(counts, functions, per=None if incremental else FILES))
+        if not incremental:
+            print(f"\n{bench_rate.words(bench_rate.fetches(settings, person.email))}")
         calls = control(settings, "GET", "counters").items()
         print(f"\nprovider calls: {', '.join(f'{name} {count}' for name, count in calls if name not in BROWSER) or 'none'}")
 

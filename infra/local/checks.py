@@ -9,13 +9,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import deploy
+import leaks
+import pace
+import privileges
 import tools
 from settings import LOCAL, ROOT, Failure, Settings
 
 
 def run(up: Callable[[Settings], dict], down: Callable[[Settings], None]) -> None:
     """Checks style and template first, because they are quick; then compiles all tests once and runs them against a fresh stack."""
-    tools.ensure("sam", "google")
+    tools.ensure("sam", "google", "moto")
     emulate = tools.ensure_emulate()
     step("style", ["cargo", "fmt", "--all", "--check"])
     template()
@@ -23,14 +26,18 @@ def run(up: Callable[[Settings], dict], down: Callable[[Settings], None]) -> Non
     # One feature set for all packages, or cargo would compile what they share once for each.
     tests = ["cargo", "test", "--workspace", "--all-features"]
     step("tests: compile", [*tests, "--no-run"])
-    settings = Settings("cognia-test", free_port(4666), free_port(4700), demo=True, throwaway=True)
+    settings = Settings("cognia-test", free_port(4666), free_port(4700), demo=True, throwaway=True,
+                        proxy_port=free_port(4676), providers_port=free_port(4710))  # fmt: skip
     # A polite kill must not leave the stack behind either.
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         down(settings)
-        up(settings)
+        stack = up(settings)
+        pace.hasten(settings, stack)
         step("tests", [*tests, "--no-fail-fast"], settings.aws_env() | variables(settings, emulate))
         nothing_denied(settings)
+        privileges.guarantee_49_every_permission_is_needed(settings, stack)
+        leaks.guarantee_43_no_secret_in_what_is_said(settings, stack)
     except BaseException:
         keep_logs(settings)
         raise
@@ -55,13 +62,14 @@ def template() -> None:
 
 
 def variables(settings: Settings, emulate: str) -> dict[str, str]:
-    """Where tests find the stack, the sandbox, Google's client and the other emulator of Google."""
+    """Where tests find the stack, the sandbox, Google's client and the other emulators, of Google and of KMS."""
     documents = tools.folder("google").glob("lib/*/site-packages/googleapiclient/discovery_cache/documents/drive.v3.json")
     return {
         "COGNIA_STACK_JSON": str(settings.folder / "stack.json"),
         "SANDBOX_GOOGLE_DISCOVERY": str(next(documents)),
         "SANDBOX_GOOGLE_PYTHON": tools.program("python", of="google"),
         "EMULATE": emulate,
+        "MOTO_SERVER": tools.program("moto_server", of="moto"),
     }
 
 

@@ -30,6 +30,7 @@ def describe(settings: Settings, outputs: dict[str, str]) -> dict:
         "appUrl": settings.app_url,
         "sandboxUrl": settings.sandbox_url if settings.demo else None,
         "endpointUrl": settings.endpoint,
+        "proxyUrl": settings.proxy_url,
         "region": REGION,
         "tables": {name: outputs[f"{name.capitalize()}Table"] for name in tables},
         "queues": {name: outputs[f"{word}Queue"] for name, word in lanes.items()},

@@ -46,7 +46,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "IOT_MTLS_ENABLED": "0",
         "SFTP_ENABLED": "0",
         # MiniStack hands it on to functions.
-        "AWS_ENDPOINT_URL": settings.functions_endpoint or settings.endpoint,
+        "AWS_ENDPOINT_URL": settings.functions_endpoint or settings.proxy_url or settings.endpoint,
     }
     return settings.bare_env() | own
 

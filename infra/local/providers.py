@@ -44,8 +44,11 @@ def parse(text: str) -> list[tuple[str, str]]:
 def sandbox(settings: Settings) -> dict[str, dict]:
     """The registration that every sandbox has; it says itself which of its addresses stand in for which of the providers'."""
     with urllib.request.urlopen(f"{settings.sandbox_url}/control/endpoints", timeout=10) as answer:
-        endpoints = json.load(answer)
-    return {"google_drive": {"clientId": "sandbox-client", "clientSecret": "sandbox-secret", "endpoints": endpoints["google"]}}
+        endpoints = json.load(answer)["google"]
+    if settings.providers_port:
+        proxied = f"http://localhost:{settings.providers_port}"
+        endpoints = {prefix: there.replace(settings.sandbox_url, proxied, 1) for prefix, there in endpoints.items()}
+    return {"google_drive": {"clientId": "sandbox-client", "clientSecret": "sandbox-secret", "endpoints": endpoints}}
 
 
 def put(settings: Settings, name: str, secret: dict) -> None:

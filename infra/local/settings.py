@@ -29,6 +29,9 @@ class Settings:
     throwaway: bool = False
     #: Where functions find AWS, if that is not the emulator itself: `make bench` counts their requests on the way.
     functions_endpoint: str | None = None
+    #: The fault proxy's two ports, where functions find AWS and the providers; without them no proxy stands in between.
+    proxy_port: int | None = None
+    providers_port: int | None = None
 
     @property
     def folder(self) -> Path:
@@ -39,6 +42,11 @@ class Settings:
     def endpoint(self) -> str:
         """The emulator's address for AWS clients."""
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def proxy_url(self) -> str | None:
+        """The fault proxy's address on the side of AWS, where it also takes orders."""
+        return f"http://127.0.0.1:{self.proxy_port}" if self.proxy_port else None
 
     @property
     def api_id(self) -> str:

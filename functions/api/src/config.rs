@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use integrations::dead_letters::QueueUrls;
 use lambda::env::{self, Error, optional, parsed_or, required};
 use store::Tables;
 use url::Url;
@@ -12,8 +13,9 @@ use web::auth::Algorithm;
 pub struct Config {
     /// `INTEGRATIONS_TABLE`, `JOBS_TABLE`, `RECORDS_TABLE`, `DIRECTORY_TABLE`, `LIMITS_TABLE`.
     pub tables: Tables,
-    /// `SYNC_QUEUE_URL`: the queue `integration-sync`.
-    pub sync_queue_url: String,
+    /// `SYNC_QUEUE_URL`, `WEBHOOK_QUEUE_URL`, `RESOURCE_QUEUE_URL`, `RESOURCE_WEBHOOK_QUEUE_URL`: the queues of work. Each has
+    /// its dead letters under the same name with `-dlq`.
+    pub queues: QueueUrls,
     /// `TOKEN_KEY_ID`: the KMS key under which tokens are sealed.
     pub token_key_id: String,
     /// `CONTENT_BUCKET`: where synced content is; a purge deletes from it.
@@ -76,7 +78,12 @@ impl Config {
                 directory: required("DIRECTORY_TABLE")?,
                 limits: required("LIMITS_TABLE")?,
             },
-            sync_queue_url: required("SYNC_QUEUE_URL")?,
+            queues: QueueUrls {
+                sync: required("SYNC_QUEUE_URL")?,
+                webhook: required("WEBHOOK_QUEUE_URL")?,
+                resource: required("RESOURCE_QUEUE_URL")?,
+                resource_webhook: required("RESOURCE_WEBHOOK_QUEUE_URL")?,
+            },
             token_key_id: required("TOKEN_KEY_ID")?,
             content_bucket: required("CONTENT_BUCKET")?,
             event_bus: required("EVENT_BUS")?,

@@ -181,6 +181,8 @@ mod tests {
             "PUT /api/organizations/{slug}/integrations/settings",
             "GET /api/admin/integrations/registry",
             "PUT /api/admin/integrations/registry/{provider}",
+            "GET /api/admin/integrations/dead-letters",
+            "POST /api/admin/integrations/dead-letters/redrive",
             "PUT /api/admin/users/{userId}",
             "PUT /api/admin/organizations/{slug}",
             "PUT /api/admin/organizations/{slug}/members/{userId}",

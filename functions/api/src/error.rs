@@ -54,6 +54,7 @@ impl From<integrations::Error> for Error {
                 "reconnect_needed",
                 "the provider no longer accepts this connection; connect it again",
             ),
+            E::Waiting => ApiError::conflict("waiting", "this integration failed too often and is tried daily"),
             E::JobNotFound => unknown_job(),
             E::JobEnded => ApiError::conflict("job_ended", "this sync has ended already"),
             E::NothingPending => ApiError::conflict("nothing_pending", "no deletions wait for a decision"),

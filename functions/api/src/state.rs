@@ -7,7 +7,7 @@ use axum::extract::FromRef;
 use connections::{Connections, SecretsClient, Settings};
 use domain::clock::SharedClock;
 use domain::{ProviderId, SystemClock};
-use integrations::{Integrations, Syncs};
+use integrations::{DeadLetters, Integrations, Syncs};
 use lambda::AwsConfig;
 use queue::{Backoff, Queue};
 use secrecy::SecretString;
@@ -31,6 +31,7 @@ pub struct Api {
     pub(crate) store: Store,
     pub(crate) connections: Connections,
     pub(crate) integrations: Integrations,
+    pub(crate) dead_letters: DeadLetters,
     pub(crate) providers: Arc<providers::Registry>,
     pub(crate) clock: SharedClock,
     pub(crate) redirects: Arc<Redirects>,
@@ -89,9 +90,11 @@ impl Api {
             Arc::clone(&clock),
         );
         let providers = Arc::new(providers::Registry::new(providers::Http::with_clock(Arc::clone(&clock))));
-        let queue = Queue::new(queue::Client::new(aws), config.sync_queue_url.clone(), SYNC_BACKOFF);
+        let sqs = queue::Client::new(aws);
+        let queue = Queue::new(sqs.clone(), config.queues.sync.clone(), SYNC_BACKOFF);
         let syncs = Syncs::new(store.clone(), queue, Arc::clone(&providers), Arc::clone(&clock));
         let connections = Connections::new(store.clone(), vault, settings, Arc::clone(&providers), Arc::clone(&clock));
+        let dead_letters = DeadLetters::new(syncs.clone(), &sqs, &config.queues);
         let sink = S3Sink::new(
             S3Client::new(aws),
             EventsClient::new(aws),
@@ -114,6 +117,7 @@ impl Api {
             store,
             connections,
             integrations,
+            dead_letters,
             providers,
             clock,
             redirects: Arc::new(redirects),

@@ -1,26 +1,22 @@
 //! The messages of one integration, from their plans to their ends.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
-use chrono::TimeDelta;
+use domain::circuit::Circuit;
 use domain::job::JobError;
 use domain::message::{IntegrationRef, ResourceMessage, RunRef};
+use domain::rate::Lane;
 use domain::resource::{DeleteReason, Record};
-use domain::status::Event;
 use domain::{ExternalId, Integration, Resource, Status, Timestamp};
-use integrations::Settled;
 use lambda::sqs::Message;
 use providers::provider::Access;
+use store::Work;
 
 use crate::failure::Fault;
 use crate::fetch::{Time, Wanted, whole};
 use crate::plan::{Plan, plan, redriven};
 use crate::records::Content;
 use crate::worker::ResourceWorker;
-
-/// How long everybody on an account waits after a whole batch found the provider down.
-const OUTAGE: Duration = Duration::from_secs(15);
 
 /// A message on its way.
 #[derive(Debug)]
@@ -33,6 +29,10 @@ pub(crate) struct Job {
     pub run: Option<RunRef>,
     /// How many times it was received.
     pub attempt: u32,
+    /// The call that is reserved for it.
+    pub slot: Option<Timestamp>,
+    /// It came on the lane of what webhooks announce.
+    pub announced: bool,
 }
 
 /// How a message ended.
@@ -90,12 +90,19 @@ pub(crate) struct Found {
 pub(crate) struct Group {
     /// The integration as read for this batch.
     pub integration: Integration,
+    /// When it was read, or looked at again.
+    pub read_at: Timestamp,
+    /// Its provider's circuit, as read then or as our own looks have made it.
+    pub circuit: Circuit,
     /// The records of the batch's resources.
     pub records: HashMap<ExternalId, Record>,
     /// The token, once one was needed.
     pub access: Option<Access>,
     /// The time that is left.
     pub time: Time,
+    /// Under which name it holds connections: the first message's, so that a message that comes back after its worker's death
+    /// takes over what that one held.
+    pub holder: String,
 }
 
 impl ResourceWorker {
@@ -125,13 +132,15 @@ impl ResourceWorker {
         time: Time,
     ) -> Result<Vec<Ended>, store::Error> {
         let drop = |(place, _)| Ended { place, report: None, result: Ok(()) };
-        let integration = self.store.find_integration(reference).await?;
-        let Some(integration) = integration.filter(|found| found.status != Status::Disconnected) else {
+        let read_at = self.clock.now();
+        let ids: Vec<ExternalId> = messages.iter().map(|(_, message)| message.body.external_id.clone()).collect();
+        let work = self.store.find_work(reference, &ids).await?;
+        let Some(work) = work.filter(|work| work.integration.status != Status::Disconnected) else {
             return Ok(messages.into_iter().map(drop).collect());
         };
-        let ids: Vec<ExternalId> = messages.iter().map(|(_, message)| message.body.external_id.clone()).collect();
-        let records = self.store.get_records(integration.id, &ids).await?;
-        let mut group = Group { integration, records, access: None, time };
+        let Work { integration, circuit, records } = work;
+        let holder = messages.first().map(|(_, message)| message.id.clone()).unwrap_or_default();
+        let mut group = Group { integration, read_at, circuit, records, access: None, time, holder };
         let (planned, mut ended) = self.plans(&group, messages);
         let found = self.find(&mut group, planned).await;
         ended.extend(self.write_all(&mut group, found).await);
@@ -142,9 +151,16 @@ impl ResourceWorker {
     fn plans(&self, group: &Group, messages: Vec<(usize, Message<ResourceMessage>)>) -> (Vec<(Job, Plan)>, Vec<Ended>) {
         let (mut planned, mut ended) = (Vec::new(), Vec::new());
         for (place, message) in messages {
-            let Message { body, attempt, .. } = message;
+            let Message { body, attempt, slot, queue, .. } = message;
             let record = group.records.get(&body.external_id);
-            let mut job = Job { place, id: body.external_id.clone(), run: body.run, attempt };
+            let mut job = Job {
+                place,
+                id: body.external_id.clone(),
+                run: body.run,
+                attempt,
+                slot,
+                announced: self.is_webhook_lane(&queue),
+            };
             if is_of_an_ended_run(&group.integration, body.run) {
                 job.run = None;
                 match redriven(record).filter(|_| group.integration.status.is_scheduled()) {
@@ -172,7 +188,7 @@ impl ResourceWorker {
                     (Finding::Content(Box::new(whole(*known, text))), listed_at.unwrap_or(now))
                 }
                 Plan::Fetch { known, text: _, listed_at } => {
-                    wanted.push(Wanted { id: job.id.clone(), known });
+                    wanted.push(wanted_by(&job, known));
                     jobs.push((job, listed_at.unwrap_or(now)));
                     continue;
                 }
@@ -194,58 +210,12 @@ impl ResourceWorker {
         }
         found
     }
+}
 
-    /// Fetches, and tells the others on the account if the provider asks to wait or is down.
-    async fn fetch_wanted(&self, group: &mut Group, wanted: &[Wanted]) -> Vec<Result<Content, Fault>> {
-        if wanted.is_empty() {
-            return Vec::new();
-        }
-        let calls = u32::try_from(wanted.len()).unwrap_or(u32::MAX);
-        let mut results = match self.prepare(&group.integration, calls, &group.time).await {
-            Ok(mut access) => {
-                let results = self.fetch_all(&group.integration, &mut access, wanted, &group.time).await;
-                group.access = Some(access);
-                results
-            }
-            Err(fault) => repeat(fault, wanted.len()),
-        };
-        let limit = results.iter().filter_map(|result| match result {
-            Err(Fault::Limited(wait)) => Some(*wait),
-            _ => None,
-        });
-        if let Some(wait) = limit.max() {
-            self.tell_limit(group, wait).await;
-        }
-        if is_outage(&results) {
-            tracing::warn!(provider = %group.integration.provider, "the provider is down for a whole batch");
-            self.block(group, OUTAGE).await;
-            results = repeat(Fault::Wait(OUTAGE), wanted.len());
-        }
-        results
-    }
-
-    /// Everybody on the account waits, and people see until when.
-    async fn tell_limit(&self, group: &Group, wait: Duration) {
-        let until = self.block(group, wait).await;
-        let settled = Settled {
-            last_error: Some("The provider asks to wait.".to_owned()),
-            blocked_until: Some(until),
-            due_at: None,
-        };
-        // The wait itself is kept by the messages; this is for the others and for people.
-        if let Err(error) = self.syncs.settle(&group.integration, Event::LimitHit, settled).await {
-            tracing::warn!(error = lambda::telemetry::chain(&error), "the wait could not be shown on the integration");
-        }
-    }
-
-    async fn block(&self, group: &Group, wait: Duration) -> Timestamp {
-        let now = self.clock.now();
-        let until = TimeDelta::from_std(wait).ok().and_then(|wait| now.checked_add_signed(wait)).unwrap_or(now);
-        if let Err(error) = self.store.block(&group.integration.rate_key(), until).await {
-            tracing::warn!(error = lambda::telemetry::chain(&error), "the wait could not be told to other workers");
-        }
-        until
-    }
+/// The fetch that a message asks for. What a webhook announced, or no run has handed out, somebody waits for.
+pub(crate) fn wanted_by(job: &Job, known: Option<Box<Resource>>) -> Wanted {
+    let lane = if job.run.is_some() && !job.announced { Lane::Backfill } else { Lane::Live };
+    Wanted { id: job.id.clone(), known, slot: job.slot, lane }
 }
 
 /// Whether the run that handed it out is over.
@@ -256,33 +226,6 @@ fn is_of_an_ended_run(integration: &Integration, run: Option<RunRef>) -> bool {
 /// Whether the sink has something of it that a loss of access takes away.
 fn was_delivered(record: Option<&Record>) -> bool {
     record.is_some_and(|record| record.content_hash.is_some())
-}
-
-/// Whether every one of several fetches found the provider down: that is the provider's trouble. One alone may be its own.
-fn is_outage(results: &[Result<Content, Fault>]) -> bool {
-    results.len() > 1 && results.iter().all(|result| matches!(result, Err(Fault::Outage(_))))
-}
-
-/// The same fault for several: the first keeps the cause.
-fn repeat(fault: Fault, times: usize) -> Vec<Result<Content, Fault>> {
-    let copy = |fault: &Fault| match fault {
-        Fault::Gone => Fault::Gone,
-        Fault::Forbidden { code } => Fault::Forbidden { code },
-        Fault::Final { code, reason, retriable } => {
-            Fault::Final { code, reason: reason.clone(), retriable: *retriable }
-        }
-        Fault::Passing { code, reason, source } => {
-            Fault::Passing { code, reason: reason.clone(), source: source.to_string().into() }
-        }
-        Fault::Outage(source) => Fault::Outage(source.to_string().into()),
-        Fault::Limited(wait) => Fault::Limited(*wait),
-        Fault::Wait(wait) => Fault::Wait(*wait),
-        Fault::Disconnected => Fault::Disconnected,
-        Fault::TokenRejected => Fault::TokenRejected,
-    };
-    let mut faults: Vec<_> = (1..times).map(|_| Err(copy(&fault))).collect();
-    faults.push(Err(fault));
-    faults
 }
 
 #[cfg(test)]
@@ -304,20 +247,14 @@ mod tests {
     }
 
     #[test]
-    fn an_outage_is_told_from_one_resource_s_trouble() {
-        let down = || Err(Fault::Outage("503".into()));
-        let fine = || Ok(whole(resource("a", "1"), "text".to_owned()));
-        assert!(is_outage(&[down(), down()]));
-        assert!(!is_outage(&[down()]));
-        assert!(!is_outage(&[down(), fine()]));
-        assert!(!is_outage(&[]));
-    }
-
-    #[test]
-    fn a_fault_of_all_is_each_one_s() {
-        let faults = repeat(Fault::Wait(OUTAGE), 3);
-        assert_eq!(faults.len(), 3);
-        assert!(faults.iter().all(|fault| matches!(fault, Err(Fault::Wait(wait)) if *wait == OUTAGE)));
+    fn what_somebody_waits_for_goes_ahead() {
+        let id = resource("a", "1").external_id;
+        let job = |run, announced| Job { place: 0, id: id.clone(), run, attempt: 1, slot: Some(at(5)), announced };
+        let run = Some(RunRef { job_id: JobId::new(at(1)), run: 4 });
+        assert_eq!(wanted_by(&job(None, false), None).lane, Lane::Live);
+        assert_eq!(wanted_by(&job(run, true), None).lane, Lane::Live);
+        let backfill = wanted_by(&job(run, false), None);
+        assert_eq!((backfill.lane, backfill.slot), (Lane::Backfill, Some(at(5))));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use connections::OpenError;
+use domain::Timestamp;
 use domain::job::JobError;
 use providers::error::{DOWNLOAD_QUOTA, Kind, ProviderError};
 
@@ -54,9 +55,26 @@ pub(crate) enum Fault {
     /// The provider asks to wait.
     #[error("the provider asks to wait for {} s", .0.as_secs())]
     Limited(Duration),
-    /// Not just now, and nobody's fault: a permit or a token is to be had after this long.
+    /// Not just now, and nobody's fault: a token or a slot is to be had after this long.
     #[error("waiting for {} ms", .0.as_millis())]
     Wait(Duration),
+    /// The call has a slot that is not due yet.
+    #[error("waiting for the slot at {0}")]
+    Slot(Timestamp),
+    /// All connections are in use; the slot is still good after the wait.
+    #[error("waiting for {} ms, because all connections are in use", .wait.as_millis())]
+    Busy {
+        /// The slot to keep.
+        slot: Timestamp,
+        /// How long.
+        wait: Duration,
+    },
+    /// The first slot that is to be had lies this far ahead, which is more than a queue can wait.
+    #[error("waiting for {} s, longer than a queue can", .0.as_secs())]
+    Far(Duration),
+    /// It was not begun, because its slot had lapsed by then.
+    #[error("too late for its slot")]
+    Late,
     /// The integration was disconnected: nothing is written any more.
     #[error("the integration is not connected")]
     Disconnected,
@@ -135,12 +153,56 @@ impl From<OpenError> for Fault {
             },
             OpenError::NotConnected => Self::Disconnected,
             OpenError::RetryAfter(wait) => Self::Wait(wait),
-            // Keys or secrets are out of reach: that is no fault of the resource's, and waiting spends no attempt.
+            // Keys, secrets or our table are out of reach: that is no fault of the resource's, and waiting spends no attempt.
+            OpenError::Parked { reason, wait, source } => {
+                tracing::warn!(
+                    error = lambda::telemetry::chain(source.as_ref()),
+                    reason,
+                    "the work waits for a service of our own"
+                );
+                Self::Wait(wait)
+            }
+            // It spends an attempt, or a provider that refuses whatever it gives would be asked for ever.
+            OpenError::RefusedAtOnce => Self::Passing {
+                code: "token_refused",
+                reason: "The provider refuses a token that it gave moments ago.".to_owned(),
+                source: error.into(),
+            },
             OpenError::Unavailable(source) => {
                 tracing::warn!(error = lambda::telemetry::chain(source.as_ref()), "the connection could not be opened");
                 Self::Wait(CLOSED_WAIT)
             }
         }
+    }
+}
+
+impl Fault {
+    /// The same for several: the first keeps the cause.
+    pub fn of_all(self, times: usize) -> Vec<Self> {
+        let copy = || match &self {
+            Self::Gone => Self::Gone,
+            Self::Forbidden { code } => Self::Forbidden { code },
+            Self::Final { code, reason, retriable } => {
+                Self::Final { code, reason: reason.clone(), retriable: *retriable }
+            }
+            Self::Passing { code, reason, source } => {
+                Self::Passing { code, reason: reason.clone(), source: source.to_string().into() }
+            }
+            Self::Outage(source) => Self::Outage(source.to_string().into()),
+            Self::Limited(wait) => Self::Limited(*wait),
+            Self::Wait(wait) => Self::Wait(*wait),
+            Self::Slot(slot) => Self::Slot(*slot),
+            Self::Busy { slot, wait } => Self::Busy { slot: *slot, wait: *wait },
+            Self::Far(wait) => Self::Far(*wait),
+            Self::Late => Self::Late,
+            Self::Disconnected => Self::Disconnected,
+            Self::TokenRejected => Self::TokenRejected,
+        };
+        let mut faults: Vec<Self> = (1..times).map(|_| copy()).collect();
+        if times > 0 {
+            faults.push(self);
+        }
+        faults
     }
 }
 
@@ -165,7 +227,12 @@ pub(crate) enum Consequence {
 }
 
 /// Decides about a fault at the `attempt`-th attempt. [`Fault::Gone`] is a deletion elsewhere and only recorded if it gets here.
-pub(crate) fn consequence(fault: Fault, attempt: u32) -> Consequence {
+///
+/// Waits longer than a queue's are not multiplied by a run's messages, of which there may be a quarter of an hour's worth: sent again every
+/// quarter of an hour for a day, ten thousand would cost a million sends. They are let go of, unreported. The integration says until
+/// when it is blocked, the run sleeps in the due index until then, and hands out anew whatever nobody has reported. A message of no
+/// run (`counted` is false) has nobody to hand it out again; those few are sent again.
+pub(crate) fn consequence(fault: Fault, attempt: u32, counted: bool) -> Consequence {
     let record = |code, reason: &str, retriable| Consequence::Record {
         code,
         reason: reason.to_owned(),
@@ -173,7 +240,15 @@ pub(crate) fn consequence(fault: Fault, attempt: u32) -> Consequence {
         then: Ok(()),
     };
     match fault {
-        Fault::Limited(wait) | Fault::Wait(wait) => Consequence::TryAgain(JobError::retry_after(wait, fault)),
+        Fault::Far(_) if counted => Consequence::Drop,
+        Fault::Limited(wait) | Fault::Wait(wait) | Fault::Far(wait) => {
+            Consequence::TryAgain(JobError::retry_after(wait, fault))
+        }
+        Fault::Slot(slot) => Consequence::TryAgain(JobError::at_slot(slot, fault)),
+        Fault::Busy { slot, wait } => {
+            Consequence::TryAgain(JobError { slot: Some(slot), ..JobError::retry_after(wait, fault) })
+        }
+        Fault::Late => Consequence::TryAgain(JobError::retry_after(Duration::from_secs(1), fault)),
         Fault::Disconnected => Consequence::Drop,
         Fault::Passing { .. } | Fault::Outage(_) if attempt < ATTEMPTS => Consequence::TryAgain(JobError::retry(fault)),
         Fault::Passing { code, ref reason, .. } => {
@@ -201,7 +276,7 @@ mod tests {
     use domain::job::Decision;
 
     fn after(kind: Kind, attempt: u32) -> Consequence {
-        consequence(ProviderError::new(ProviderId::GoogleDrive, kind).into(), attempt)
+        consequence(ProviderError::new(ProviderId::GoogleDrive, kind).into(), attempt, true)
     }
 
     #[test]
@@ -220,18 +295,50 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_never_spends_an_attempt() {
-        let limited = after(Kind::RateLimited { retry_after: Some(Duration::from_secs(9)) }, ATTEMPTS);
-        let Consequence::TryAgain(error) = limited else { panic!("recorded") };
-        assert_eq!(error.decision, Decision::RetryAfter(Duration::from_secs(9)));
+    fn guarantee_16_a_limit_never_spends_an_attempt_and_an_untold_wait_is_a_minute() {
+        let check = |told: Option<u64>, wait| {
+            let limited = after(Kind::RateLimited { retry_after: told.map(Duration::from_secs) }, ATTEMPTS);
+            let Consequence::TryAgain(error) = limited else { panic!("recorded") };
+            assert_eq!(error.decision, Decision::RetryAfter(Duration::from_secs(wait)));
+        };
+        check(Some(9), 9);
+        check(Some(6 * 3600), 6 * 3600);
+        check(None, 60);
+    }
+
+    #[test]
+    fn guarantee_16_a_call_that_waits_for_its_slot_takes_it_along() {
+        let slot = Timestamp::from_timestamp(100, 0).unwrap();
+        let Consequence::TryAgain(error) = consequence(Fault::Slot(slot), ATTEMPTS, true) else { panic!("recorded") };
+        assert_eq!((error.decision, error.slot), (Decision::RetryAfter(Duration::ZERO), Some(slot)));
+        let wait = Duration::from_secs(2);
+        let Consequence::TryAgain(error) = consequence(Fault::Busy { slot, wait }, ATTEMPTS, true) else {
+            panic!("recorded")
+        };
+        assert_eq!((error.decision, error.slot), (Decision::RetryAfter(wait), Some(slot)));
+    }
+
+    #[test]
+    fn guarantee_16_a_wait_of_hours_is_the_run_s_and_not_that_of_each_of_its_messages() {
+        let hours = || Fault::Far(Duration::from_secs(6 * 3600));
+        assert!(matches!(consequence(hours(), 1, true), Consequence::Drop));
+        let Consequence::TryAgain(error) = consequence(hours(), 1, false) else { panic!("lost") };
+        assert_eq!(error.decision, Decision::RetryAfter(Duration::from_secs(6 * 3600)));
+    }
+
+    #[test]
+    fn a_fault_of_all_is_each_one_s() {
+        let faults = Fault::Wait(CLOSED_WAIT).of_all(3);
+        assert!(faults.len() == 3 && faults.iter().all(|fault| matches!(fault, Fault::Wait(CLOSED_WAIT))));
+        assert!(Fault::Gone.of_all(0).is_empty());
     }
 
     #[test]
     fn a_wait_spends_no_attempt_and_a_disconnection_writes_nothing() {
-        let waits = consequence(Fault::from(OpenError::Unavailable("kms".into())), ATTEMPTS);
+        let waits = consequence(Fault::from(OpenError::Unavailable("kms".into())), ATTEMPTS, true);
         assert!(matches!(waits, Consequence::TryAgain(JobError { decision: Decision::RetryAfter(_), .. })));
-        assert!(matches!(consequence(Fault::from(OpenError::NotConnected), 1), Consequence::Drop));
-        assert!(matches!(consequence(Fault::from(OpenError::TokenExpired), 1), Consequence::Record { .. }));
+        assert!(matches!(consequence(Fault::from(OpenError::NotConnected), 1, true), Consequence::Drop));
+        assert!(matches!(consequence(Fault::from(OpenError::TokenExpired), 1, true), Consequence::Record { .. }));
     }
 
     #[test]
@@ -259,7 +366,9 @@ mod tests {
     #[test]
     fn a_limit_of_ours_is_named_to_people() {
         let error = content::Error::TimedOut(Duration::from_secs(20));
-        let Consequence::Record { code, reason, .. } = consequence(error.into(), 1) else { panic!("not recorded") };
+        let Consequence::Record { code, reason, .. } = consequence(error.into(), 1, true) else {
+            panic!("not recorded")
+        };
         assert_eq!((code, reason.as_str()), ("timed_out", "Reading the file took longer than 20 s."));
     }
 }

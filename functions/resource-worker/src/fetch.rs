@@ -6,23 +6,20 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use content::Limits;
 use domain::clock::SharedClock;
+use domain::rate::Lane;
 use domain::{ExternalId, Integration, Resource, Timestamp};
 use futures::StreamExt as _;
 use providers::error::{Kind, ProviderError};
 use providers::provider::{Access, Body};
-use store::Permit;
 use tokio::sync::Semaphore;
 
 use crate::failure::Fault;
+use crate::permits::Due;
 use crate::records::Content;
 use crate::worker::ResourceWorker;
 
-/// Fetches under way at once for one integration, if the provider allows as many.
-const CONCURRENT: u32 = 10;
 /// Time kept back at the end of an invocation, to deliver and to record.
 const RESERVE: TimeDelta = TimeDelta::seconds(20);
-/// The longest wait for permits that is slept out: less than the shortest delay that a queue has.
-const NAP: Duration = Duration::from_secs(1);
 
 /// A fetch to make.
 #[derive(Debug)]
@@ -31,6 +28,10 @@ pub(crate) struct Wanted {
     pub id: ExternalId,
     /// What a listing said of it.
     pub known: Option<Box<Resource>>,
+    /// The slot that was reserved for it, if one was.
+    pub slot: Option<Timestamp>,
+    /// The lane to take another slot in.
+    pub lane: Lane,
 }
 
 /// The time that is left for fetching.
@@ -47,97 +48,38 @@ impl Time {
         Self { until: deadline.checked_sub_signed(reserve).unwrap_or(deadline), clock }
     }
 
-    fn left(&self) -> Duration {
+    /// When it is over.
+    pub const fn ends_at(&self) -> Timestamp {
+        self.until
+    }
+
+    /// What is left of it.
+    pub fn left(&self) -> Duration {
         (self.until - self.clock.now()).to_std().unwrap_or_default()
     }
 }
 
 impl ResourceWorker {
-    /// Gets what `calls` fetches need: permits for all of them in one take, and a token.
-    ///
-    /// # Errors
-    /// What it means for every one of them.
-    pub(crate) async fn prepare(&self, integration: &Integration, calls: u32, time: &Time) -> Result<Access, Fault> {
-        let now = self.clock.now();
-        if let Some(wait) = integration.blocked_until.and_then(|until| (until - now).to_std().ok()) {
-            return Err(Fault::Wait(wait));
-        }
-        let limits = self.registry.get(integration.provider).manifest().rate_limits;
-        let key = integration.rate_key();
-        if let Some(day) = limits.our_day() {
-            let permit = self.store.take_permits(&format!("{key}#day"), day, calls, now).await;
-            if let Permit::Wait(wait) = permit.map_err(ours)? {
-                return Err(Fault::Limited(wait));
-            }
-        }
-        loop {
-            match self.store.take_permits(&key, limits.our_minute(), calls, self.clock.now()).await.map_err(ours)? {
-                Permit::Granted => break,
-                Permit::Wait(wait) if wait < NAP && wait < time.left() => tokio::time::sleep(wait).await,
-                Permit::Wait(wait) => return Err(Fault::Wait(wait)),
-            }
-        }
-        Ok(self.connections.open(integration).await?)
-    }
-
-    /// Fetches all, side by side; with a renewed token once more what the provider refused the token for. Once it asks to
-    /// wait, nothing more is begun. The results are in the order of `wanted`; `access` is the token that worked last.
-    pub(crate) async fn fetch_all(
-        &self,
-        integration: &Integration,
-        access: &mut Access,
-        wanted: &[Wanted],
-        time: &Time,
-    ) -> Vec<Result<Content, Fault>> {
-        let limited = OnceLock::new();
-        let mut results = self.fetch_some(integration, access, wanted.iter().collect(), time, &limited).await;
-        let refused: Vec<usize> = results
-            .iter()
-            .enumerate()
-            .filter_map(|(place, result)| matches!(result, Err(Fault::TokenRejected)).then_some(place))
-            .collect();
-        if refused.is_empty() {
-            return results;
-        }
-        match self.connections.renew_after(integration, access).await {
-            Ok(renewed) => *access = renewed,
-            Err(error) => {
-                // Whatever it is, it is the same for all whose token was refused.
-                let error = Arc::new(error);
-                for place in refused {
-                    if let Some(result) = results.get_mut(place) {
-                        *result = Err(shared(&error));
-                    }
-                }
-                return results;
-            }
-        }
-        let again: Vec<&Wanted> = refused.iter().filter_map(|place| wanted.get(*place)).collect();
-        let second = self.fetch_some(integration, access, again, time, &limited).await;
-        for (place, outcome) in refused.into_iter().zip(second) {
-            if let Some(result) = results.get_mut(place) {
-                *result = outcome;
-            }
-        }
-        results
-    }
-
-    async fn fetch_some(
+    /// Makes these calls, `at_once` at a time; their outcomes in their order. Each is begun only while its slot is good, and none once
+    /// the provider has asked to wait.
+    pub(crate) async fn fetch_some(
         &self,
         integration: &Integration,
         access: &Access,
-        wanted: Vec<&Wanted>,
+        wanted: &[Wanted],
+        calls: &[Due],
+        at_once: u32,
         time: &Time,
-        limited: &OnceLock<Duration>,
     ) -> Vec<Result<Content, Fault>> {
-        let allowed = self.registry.get(integration.provider).manifest().rate_limits.concurrent;
-        let at_once = usize::try_from(allowed.clamp(1, CONCURRENT)).unwrap_or(1);
-        let mut calls = Vec::with_capacity(wanted.len());
-        for wanted in wanted {
-            calls.push(async move {
+        let limited: &OnceLock<Duration> = &OnceLock::new();
+        let mut fetches = Vec::with_capacity(calls.len());
+        for call in calls {
+            let wanted = wanted.get(call.place);
+            fetches.push(async move {
                 if let Some(wait) = limited.get() {
-                    return Err(Fault::Wait(*wait));
+                    return Err(Fault::Limited(*wait));
                 }
+                let (Some(wanted), true) = (wanted, call.is_good(self.clock.now())) else { return Err(Fault::Late) };
                 let result = self.fetch(integration, access, wanted, time).await;
                 if let Err(Fault::Limited(wait)) = &result {
                     // The first to hear it tells the others; a second word changes nothing.
@@ -146,7 +88,8 @@ impl ResourceWorker {
                 result
             });
         }
-        futures::stream::iter(calls).buffered(at_once).collect().await
+        let at_once = usize::try_from(at_once.max(1)).unwrap_or(1);
+        futures::stream::iter(fetches).buffered(at_once).collect().await
     }
 
     async fn fetch(
@@ -202,22 +145,6 @@ async fn read(
         content::extract(file.as_ref(), Some(&mime_type), &name, &limits)
     });
     Ok(reading.await.map_err(|failed| ours(failed.into()))??)
-}
-
-/// Our own table did not answer.
-fn ours(error: store::Error) -> Fault {
-    Fault::Passing { code: "internal", reason: "It met a trouble of ours.".to_owned(), source: error.into() }
-}
-
-/// One error for several resources.
-fn shared(error: &Arc<connections::OpenError>) -> Fault {
-    use connections::OpenError;
-    match error.as_ref() {
-        OpenError::TokenExpired => OpenError::TokenExpired.into(),
-        OpenError::NotConnected => OpenError::NotConnected.into(),
-        OpenError::RetryAfter(wait) => OpenError::RetryAfter(*wait).into(),
-        OpenError::Unavailable(_) => OpenError::Unavailable(error.clone().into()).into(),
-    }
 }
 
 #[cfg(test)]

@@ -5,22 +5,24 @@
 //! | call | for ten | each |
 //! |---|---|---|
 //! | SQS: one send by the sync-worker, one receive and one delete by Lambda | 3 | 0.3 |
-//! | DynamoDB: the integration's row | 1 | 0.1 |
-//! | DynamoDB: the records, in one batch | 1 | 0.1 |
-//! | DynamoDB: permits, read and taken at once for all | 2 | 0.2 |
+//! | DynamoDB: integration, circuit and records, in one read | 1 | 0.1 |
+//! | DynamoDB: connections held and let go of; slots come with the messages | 2 | 0.2 |
 //! | S3: the object | 10 | 1.0 |
 //! | EventBridge: one event for all | 1 | 0.1 |
 //! | DynamoDB: the record | 10 | 1.0 |
 //! | DynamoDB: the report to the run | 1 | 0.1 |
 //! | KMS, Secrets Manager: cached for minutes | 0 | 0.0 |
-//! | **together** | **29** | **2.9** |
+//! | **together** | **28** | **2.8** |
 //!
 //! An unchanged resource costs no object and no event. Read `worker` first, then `batch`.
 
 mod batch;
+mod calls;
 mod config;
 mod failure;
 mod fetch;
+mod outage;
+mod permits;
 mod plan;
 mod records;
 mod report;

@@ -94,8 +94,11 @@ fn is_done(
         reported(run, record)
             && record.last_run.is_some_and(|last| last.outcome != Outcome::Failed)
             && record.state != RecordState::Failed
-            && resource.is_none_or(|resource| resource.revision == record.revision)
-            && listed_at.is_none_or(|listed_at| listed_at <= record.observed_at)
+            // Equal revisions are equal content, also on a page that was listed again after its worker died.
+            && match resource {
+                Some(resource) => resource.revision == record.revision,
+                None => listed_at.is_none_or(|listed_at| listed_at <= record.observed_at),
+            }
     })
 }
 

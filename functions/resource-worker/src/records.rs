@@ -230,6 +230,7 @@ pub(crate) mod tests {
             again: None,
             pending_deletes: None,
             deletes_confirmed: false,
+            confirmed_count: None,
             blocked_until: None,
             due_at: None,
             retry_failed: false,

@@ -40,6 +40,7 @@ pub struct ResourceWorker {
     pub(crate) readers: Arc<Semaphore>,
     pub(crate) clock: SharedClock,
     sqs: queue::Client,
+    webhook_queue: String,
 }
 
 /// A batch's messages, each with its place.
@@ -69,6 +70,7 @@ impl ResourceWorker {
             sync_queue,
             clock,
             sqs,
+            webhook_queue: config.webhook_queue_url.clone(),
         }
     }
 
@@ -80,6 +82,11 @@ impl ResourceWorker {
             [&config.resource_queue_url, &config.webhook_queue_url]
                 .map(|url| (url.clone(), Queue::new(self.sqs.clone(), url.clone(), backoff))),
         )
+    }
+
+    /// Whether a queue of this name is the lane of what webhooks announce.
+    pub(crate) fn is_webhook_lane(&self, queue: &str) -> bool {
+        self.webhook_queue.rsplit('/').next() == Some(queue)
     }
 
     /// Works on a batch; one result for each message, in their order.
@@ -155,7 +162,7 @@ mod tests {
             external_id: ExternalId::new(id).unwrap(),
             action: ResourceAction::Sync { resource: None, text: None, listed_at: None },
         };
-        Message { body, id: id.to_owned(), attempt: 1, deadline: at(0) }
+        Message { body, id: id.to_owned(), queue: String::new(), attempt: 1, slot: None, deadline: at(0) }
     }
 
     #[test]

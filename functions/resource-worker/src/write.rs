@@ -1,14 +1,15 @@
 //! Delivers and records findings. The record decides what is newer: a write that it refuses means that our delivery may have
 //! overwritten something newer in the sink, and that is made good before the message is let go of.
 
-use domain::job::JobError;
+use domain::job::{Decision, JobError};
+use domain::rate::Lane;
 use domain::resource::{DeleteReason, Outcome, Record, RunOutcome};
 use domain::{ResourceContent, StorageStrategy, Timestamp};
 use futures::StreamExt as _;
 use sink::{Deletion, Delivered, Upsert};
 use store::Written;
 
-use crate::batch::{Ended, Finding, Found, Group, Job};
+use crate::batch::{Ended, Finding, Found, Group, Job, wanted_by};
 use crate::failure::{Consequence, Fault, consequence};
 use crate::fetch::Wanted;
 use crate::records::{Content, Failure, Writing, is_delivered, may_be_in_sink, normalized};
@@ -179,7 +180,7 @@ impl ResourceWorker {
         old: Option<&Record>,
         sink_uncertain: bool,
     ) -> Result<(Record, Result<(), JobError>), Ended> {
-        match consequence(fault, job.attempt) {
+        match consequence(fault, job.attempt, job.run.is_some()) {
             Consequence::Drop => Err(Ended::unrecorded(job, Ok(()))),
             Consequence::TryAgain(error) => Err(Ended::unrecorded(job, Err(error))),
             Consequence::Record { code, reason, retriable, then } => {
@@ -218,7 +219,7 @@ impl ResourceWorker {
                     Err(error) => {
                         match self.failed(&job, error.into(), writing, Some(&content.resource), Some(&newer), true) {
                             Ok(failed) => failed,
-                            Err(end) => return end,
+                            Err(end) => return not_as_new(&job, end),
                         }
                     }
                 }
@@ -229,14 +230,14 @@ impl ResourceWorker {
                     Ok(()) => (writing.deleted(&job.id, Some(&newer), DeleteReason::Removed), Ok(())),
                     Err(error) => match self.failed(&job, error.into(), writing, None, Some(&newer), true) {
                         Ok(failed) => failed,
-                        Err(end) => return end,
+                        Err(end) => return not_as_new(&job, end),
                     },
                 }
             }
             Err(fault) => match self.failed(&job, fault, writing, None, Some(&newer), true) {
                 // Without a revision the next listing hands it out again, whatever it says.
                 Ok((failed, then)) => (Record { revision: String::new(), retriable: true, ..failed }, then),
-                Err(end) => return end,
+                Err(end) => return not_as_new(&job, end),
             },
         };
         match self.store.save_record(group.integration.id, &record).await {
@@ -248,19 +249,30 @@ impl ResourceWorker {
     }
 
     async fn look_again(&self, group: &mut Group, job: &Job) -> Result<Content, Fault> {
-        let mut access = match group.access.take() {
-            Some(access) => access,
-            None => self.prepare(&group.integration, 1, &group.time).await?,
-        };
-        let wanted = [Wanted { id: job.id.clone(), known: None }];
-        let result = self.fetch_all(&group.integration, &mut access, &wanted, &group.time).await.pop();
-        group.access = Some(access);
-        result.unwrap_or(Err(Fault::Gone))
+        let wanted = [Wanted { slot: None, lane: Lane::Live, ..wanted_by(job, None) }];
+        match self.fetch_wanted(group, &wanted).await.pop() {
+            // What is to be made good is not let go of, however long it takes.
+            Some(Err(Fault::Far(wait))) => Err(Fault::Wait(wait)),
+            Some(result) => result,
+            None => Err(Fault::Gone),
+        }
     }
 
     fn writing(&self, job: &Job, observed_at: Timestamp) -> Writing {
         Writing { run: job.run, observed_at, now: self.clock.now() }
     }
+}
+
+/// A message that only waits comes back with the attempts that it had. As the first attempt it would take what is recorded for known
+/// and leave the sink with what this one may have put there, so here the first one is spent.
+fn not_as_new(job: &Job, end: Ended) -> Ended {
+    let result = match end.result {
+        Err(JobError { decision: Decision::RetryAfter(_), source, .. }) if job.attempt == 1 => {
+            Err(JobError::retry(source))
+        }
+        result => result,
+    };
+    Ended { result, ..end }
 }
 
 /// Newer observations keep coming while an older one is made good.
@@ -313,6 +325,19 @@ fn fill<T>(given: Result<Vec<Result<T, sink::Error>>, sink::Error>, count: usize
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::records::tests::{at, record};
+
+    #[test]
+    fn guarantee_08_a_wait_does_not_make_a_stale_delivery_look_like_a_first_attempt() {
+        let decision = |attempt| {
+            let job =
+                Job { place: 0, id: record("a", "1").external_id, run: None, attempt, slot: None, announced: false };
+            let waits = Ended::unrecorded(&job, Err(JobError::at_slot(at(9), "a slot")));
+            not_as_new(&job, waits).result.unwrap_err().decision
+        };
+        assert_eq!(decision(1), Decision::Retry);
+        assert_eq!(decision(2), Decision::RetryAfter(std::time::Duration::ZERO), "the attempt stays a second one");
+    }
 
     #[test]
     fn every_resource_gets_a_result_from_the_sink() {

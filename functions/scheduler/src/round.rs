@@ -16,7 +16,8 @@ const LASTS: Duration = Duration::from_secs(45);
 /// Things read of a shard at once.
 const PAGE: u32 = 200;
 
-/// Things looked at in one round of a shard. A backlog beyond that is shared with the next rounds, the longest overdue first.
+/// Things acted on in one round of a shard. A backlog beyond that is shared with the next rounds, the longest overdue first; what
+/// fails does not count, lest it keep the others waiting.
 const MOST: usize = 2000;
 
 /// Things looked at at once, in each shard.
@@ -50,6 +51,11 @@ impl Tally {
             Some(Woken::Skipped) => &mut self.skipped,
             None => &mut self.failed,
         } += 1;
+    }
+
+    /// Things that something was done about.
+    const fn acted_on(&self) -> usize {
+        self.started + self.watched + self.renewed + self.rescheduled
     }
 
     const fn and(self, other: Self) -> Self {
@@ -89,19 +95,21 @@ impl Scheduler {
         shards.into_iter().try_fold(Tally::default(), |sum, tally| Ok(sum.and(tally?)))
     }
 
+    /// Pages through a shard once. What stays due, because it fails or makes no sense, lies behind the page, so that it keeps none of
+    /// those that follow it waiting, however many there are of it.
     async fn shard(&self, shard: u8, began: Instant) -> Result<Tally, store::Error> {
-        let (mut tally, mut seen) = (Tally::default(), HashSet::new());
-        while began.elapsed() < LASTS && seen.len() < MOST {
-            let page = self.store.due(shard, self.clock.now(), PAGE).await?;
+        let (mut tally, mut seen, mut place) = (Tally::default(), HashSet::new(), None);
+        while began.elapsed() < LASTS && tally.acted_on() < MOST {
+            let (page, next) = self.store.due_from(shard, self.clock.now(), PAGE, place).await?;
             let fresh = unseen(page, &mut seen);
-            // Nothing due, or only what the index has not caught up with yet.
-            if fresh.is_empty() {
-                break;
-            }
             let mut looks = futures::stream::iter(fresh).map(|due| self.look(due)).buffer_unordered(CONCURRENCY);
             while let Some(woken) = looks.next().await {
                 tally.count(woken);
             }
+            if next.is_none() {
+                break;
+            }
+            place = next;
         }
         Ok(tally)
     }

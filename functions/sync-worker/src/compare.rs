@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use content::Support;
-use domain::resource::{Record, RecordState};
-use domain::{Resource, ResourceKind};
+use domain::resource::{Record, RecordState, RunOutcome};
+use domain::{JobId, Resource, ResourceKind};
 use store::{RecordMark, resource_key};
 
 /// What a comparison needs of a record; small, because a full listing holds one for every record.
@@ -15,6 +15,8 @@ pub(crate) struct Known {
     /// Of the revision; it never leaves the process.
     revision_hash: u64,
     retriable: bool,
+    /// Whether this very run has reported on it: its page was handed out before, by a turn that died before it said so.
+    is_own: bool,
 }
 
 /// Records by their [`resource_key`].
@@ -22,17 +24,23 @@ pub(crate) type Records = HashMap<u128, Known>;
 
 impl Known {
     fn new(state: RecordState, revision: &str, retriable: bool) -> Self {
-        Self { state, revision_hash: hash(revision), retriable }
+        Self { state, revision_hash: hash(revision), retriable, is_own: false }
     }
 
-    /// A whole record's part.
-    pub fn of_record(record: &Record) -> (u128, Self) {
-        (resource_key(&record.external_id), Self::new(record.state, &record.revision, record.retriable))
+    /// A whole record's part, for a run.
+    pub fn of_record(record: &Record, run: JobId) -> (u128, Self) {
+        let known = Self::new(record.state, &record.revision, record.retriable);
+        (resource_key(&record.external_id), known.reported(record.last_run, run))
     }
 
-    /// A mark's part.
-    pub fn of_mark(mark: &RecordMark) -> (u128, Self) {
-        (resource_key(&mark.external_id), Self::new(mark.state, &mark.revision, mark.retriable))
+    /// A mark's part, for a run.
+    pub fn of_mark(mark: &RecordMark, run: JobId) -> (u128, Self) {
+        let known = Self::new(mark.state, &mark.revision, mark.retriable);
+        (resource_key(&mark.external_id), known.reported(mark.last_run, run))
+    }
+
+    fn reported(self, last: Option<RunOutcome>, run: JobId) -> Self {
+        Self { is_own: last.is_some_and(|last| last.job_id == run), ..self }
     }
 }
 
@@ -55,6 +63,10 @@ pub(crate) enum Verdict {
 
 /// Decides about a listed resource. `has_text`: the listing brought its text along.
 pub(crate) fn decide(resource: &Resource, has_text: bool, known: Option<&Known>) -> Verdict {
+    // What this run has done counts as done by it, though a page that is listed again finds nothing new.
+    if known.is_some_and(|known| known.is_own) {
+        return Verdict::HandOut;
+    }
     let same = known.is_some_and(|known| known.revision_hash == hash(&resource.revision));
     match known.map(|known| (known.state, known.retriable)) {
         Some((RecordState::Synced, _)) if same => Verdict::Unchanged,
@@ -116,6 +128,7 @@ pub(crate) mod tests {
             (known(Failed, false), [Unchanged, HandOut, Unchanged, Skip]),
             (known(Skipped, false), [Skip, HandOut, Skip, Skip]),
             (known(Deleted, false), [HandOut, HandOut, Skip, Skip]),
+            (known(Synced, false).map(|known| Known { is_own: true, ..known }), [HandOut; 4]),
         ];
         for (known, expected) in table {
             let found = [text(known, "r1"), text(known, "r2"), film(known, "r1"), film(known, "r2")];

@@ -15,6 +15,8 @@ pub struct Config {
     pub sync_queue_url: String,
     /// `RESOURCE_QUEUE_URL`: where resources are handed out.
     pub resource_queue_url: String,
+    /// `RESOURCE_WEBHOOK_QUEUE_URL`: the lane for what a webhook announced.
+    pub webhook_lane_url: String,
     /// `TOKEN_KEY_ID`: the KMS key under which tokens are sealed.
     pub token_key_id: String,
     /// `PROVIDER_SECRET_PREFIX`: the providers' secrets are named by this and the provider's id.
@@ -44,6 +46,7 @@ impl Config {
             },
             sync_queue_url: env::required("SYNC_QUEUE_URL")?,
             resource_queue_url: env::required("RESOURCE_QUEUE_URL")?,
+            webhook_lane_url: env::required("RESOURCE_WEBHOOK_QUEUE_URL")?,
             token_key_id: env::required("TOKEN_KEY_ID")?,
             secret_prefix: env::required("PROVIDER_SECRET_PREFIX")?,
             settings_ttl: Duration::from_secs(env::parsed_or("SETTINGS_TTL_SECONDS", SECONDS, 60)?),

@@ -25,6 +25,9 @@ pub(crate) enum Halt {
     /// A permit, or a token that another worker is refreshing, is to be had after this long.
     #[error("waiting for {} ms", .0.as_millis())]
     Pause(Duration),
+    /// The provider is down as a whole; somebody looks again at that time.
+    #[error("the provider is down; it is looked at again at {0}")]
+    Shut(Timestamp),
     /// The provider has asked to wait before; the wait is not over.
     #[error("the provider asked to wait until {0}")]
     Blocked(Timestamp),
@@ -73,6 +76,18 @@ impl From<OpenError> for Halt {
                 Self::Outage("The connection to the provider could not be opened.".to_owned())
             }
             OpenError::RetryAfter(delay) => Self::Pause(delay),
+            // A service of our own is out of reach: neither the provider nor the connection is to blame, and the run waits.
+            OpenError::Parked { reason, wait, source } => {
+                tracing::warn!(
+                    error = lambda::telemetry::chain(source.as_ref()),
+                    reason,
+                    "the run waits for a service of our own"
+                );
+                Self::Pause(wait)
+            }
+            OpenError::RefusedAtOnce => {
+                Self::Outage("The provider refuses a token that it gave moments ago.".to_owned())
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 use domain::integration::PendingDeletes;
 use domain::resource::{Outcome, Record, RecordState, RunOutcome};
 use domain::status::Event;
+use domain::subscription::unannounced_since;
 use domain::{ExternalId, Integration, JobStatus, ResourceKind, Status, SyncJob, SyncMode, Timestamp};
 use store::{Finished, PageRow, RunEnd, Written};
 
@@ -16,6 +17,12 @@ use crate::worker::{SyncWorker, TurnEnd};
 const CHUNK: usize = 1000;
 /// A failed run is tried again after this, or at its next due time where that is sooner.
 const TRY_AGAIN: chrono::TimeDelta = chrono::TimeDelta::minutes(15);
+
+/// Times that resources whose work was lost are handed out again before they count as failed.
+const REHANDED: u32 = 2;
+
+/// A wait that outlasts every message of a run: a queue's longest delay, and a minute.
+const DROPPED_AFTER: chrono::TimeDelta = chrono::TimeDelta::minutes(16);
 
 impl SyncWorker {
     /// Looks at a run that has handed everything out, and ends it if all of that is done.
@@ -35,7 +42,9 @@ impl SyncWorker {
             run.job.progress_at = stored.progress_at;
         }
         let now = self.clock.now();
-        let is_stalled = now - run.job.progress_at >= self.stall;
+        let is_stalled = now - quiet_since(&run.integration, &run.job) >= self.stall && run.circuit.is_healthy();
+        let was_dropped = was_dropped(&run.integration, &run.job, now);
+        let is_stalled = is_stalled || was_dropped;
         if run.job.checkpoint.reported < run.job.checkpoint.handed_out && !is_stalled {
             return Ok(TurnEnd::Waiting);
         }
@@ -43,6 +52,12 @@ impl SyncWorker {
         let mut tally = self.tally(run, &pages).await?;
         if !tally.open.is_empty() {
             if !is_stalled {
+                return Ok(TurnEnd::Waiting);
+            }
+            if was_dropped || run.job.checkpoint.rehanded < REHANDED {
+                run.job.checkpoint.rehanded += u32::from(!was_dropped);
+                tracing::warn!(job.id = %run.job.id, count = tally.open.len(), "resources were never reported and are handed out again");
+                self.hand_out_again(run, &tally.open, &pages).await?;
                 return Ok(TurnEnd::Waiting);
             }
             self.give_up_on(run, &mut tally).await?;
@@ -113,6 +128,12 @@ impl SyncWorker {
             }
             Finished::Yes => {}
         }
+        if let Some(since) = unannounced_since(&end.job, &end.integration) {
+            let doubted = self.store.doubt_subscriptions(&reference, since, self.clock.now()).await?;
+            if doubted > 0 {
+                tracing::warn!(integration.id = %end.job.integration_id, doubted, "changes were found that no webhook announced");
+            }
+        }
         if was_full {
             // A full listing may have found parts of the account that want a subscription of their own.
             self.syncs.subscribe(&reference).await?;
@@ -163,6 +184,20 @@ impl SyncWorker {
         }
         Ok(())
     }
+}
+
+/// Since when nothing has moved that should have: waiting for a reserved call, or as long as the provider asks, is no standstill.
+fn quiet_since(integration: &Integration, job: &SyncJob) -> Timestamp {
+    [job.checkpoint.expected_end_at, integration.blocked_until]
+        .into_iter()
+        .flatten()
+        .fold(job.progress_at, Timestamp::max)
+}
+
+/// Whether the provider asked to wait for longer than messages stay on a queue, and that wait is over: the resource workers have let
+/// go of the run's messages, so that none goes to and fro for hours.
+fn was_dropped(integration: &Integration, job: &SyncJob, now: Timestamp) -> bool {
+    integration.blocked_until.is_some_and(|until| until <= now && until - job.progress_at >= DROPPED_AFTER)
 }
 
 /// The record of a resource that was handed out and never reported.

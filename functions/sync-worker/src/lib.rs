@@ -8,6 +8,7 @@ mod compare;
 mod config;
 mod failure;
 mod finish;
+mod hand_out;
 mod listing;
 mod pages;
 mod run;

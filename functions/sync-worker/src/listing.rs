@@ -3,21 +3,20 @@
 
 use std::collections::{HashMap, HashSet};
 
-use domain::message::{IntegrationRef, ResourceAction, ResourceMessage, RunRef};
-use domain::{ExternalId, Owner, SyncMode, Timestamp};
+use domain::message::RunRef;
+use domain::{ExternalId, SyncMode, Timestamp};
 use providers::error::{Kind, ProviderError};
 use providers::provider::{From as ListFrom, ListRequest, Listed, Page};
 use store::{PageRow, resource_key};
 
 use crate::compare::{Known, Records, Verdict, decide};
 use crate::failure::Halt;
+use crate::hand_out::listed_messages;
 use crate::run::Run;
 use crate::worker::SyncWorker;
 
 /// Times that a listing is begun anew in one turn because the provider no longer accepts the page cursor.
 const RESTARTS: u32 = 3;
-/// The longest text that travels in a message (SQS takes 1 MiB, and JSON may double a text). A longer one is fetched.
-const TEXT_BYTES: usize = 400 * 1024;
 
 /// What a turn knows of its listing.
 #[derive(Default)]
@@ -38,6 +37,7 @@ impl SyncWorker {
         let mut slice = Slice::default();
         while !run.job.checkpoint.ended {
             run.check_time(self.clock.now())?;
+            self.check_backlog(run)?;
             self.take_start_cursor(run).await?;
             let listed_at = self.clock.now();
             match self.page(run).await? {
@@ -102,8 +102,8 @@ impl SyncWorker {
         let none = Records::new();
         let records = fresh.as_ref().or(slice.records.as_ref()).unwrap_or(&none);
         let sorted = sort(page, records, number);
-        let handed = hand_out(sorted.handed, &run.integration.reference(), run_ref(run), listed_at);
-        self.resources.send_all(&handed).await?;
+        self.hand_out(run, listed_messages(sorted.handed, &run.integration.reference(), run_ref(run), listed_at))
+            .await?;
         let (checkpoint, counts) = (&mut run.job.checkpoint, &mut run.job.counts);
         checkpoint.pages += 1;
         checkpoint.handed_out += sorted.row.handed.len() as u64;
@@ -119,14 +119,14 @@ impl SyncWorker {
     async fn records_of_page(&self, run: &Run, page: &Page) -> Result<Records, Halt> {
         let ids: Vec<ExternalId> = page.resources.iter().map(|listed| listed.resource.external_id.clone()).collect();
         let records = self.store.get_records(run.integration.id, &ids).await?;
-        Ok(records.values().map(Known::of_record).collect())
+        Ok(records.values().map(|record| Known::of_record(record, run.job.id)).collect())
     }
 
     async fn all_records(&self, run: &Run) -> Result<Records, Halt> {
         let mut records = Records::new();
         self.store
             .for_each_record(run.integration.id, |mark| {
-                records.extend([Known::of_mark(&mark)]);
+                records.extend([Known::of_mark(&mark, run.job.id)]);
             })
             .await?;
         Ok(records)
@@ -157,7 +157,9 @@ enum Recovery {
 fn recovery(kind: &Kind, mode: SyncMode, has_page: bool) -> Option<Recovery> {
     match (kind, mode) {
         (Kind::CursorExpired, SyncMode::Incremental) => Some(Recovery::Relist),
-        (Kind::PageExpired, _) | (Kind::CursorExpired, SyncMode::Full) if has_page => Some(Recovery::Restart),
+        // A page is made of several calls, whose own cursors may expire before the first page has one of ours.
+        (Kind::PageExpired, _) => Some(Recovery::Restart),
+        (Kind::CursorExpired, SyncMode::Full) if has_page => Some(Recovery::Restart),
         _ => None,
     }
 }
@@ -225,26 +227,6 @@ fn sort(page: Page, records: &Records, number: u32) -> Sorted {
     Sorted { row, handed }
 }
 
-/// The messages that hand resources out.
-fn hand_out(
-    resources: Vec<Listed>,
-    integration: &IntegrationRef,
-    run: RunRef,
-    listed_at: Timestamp,
-) -> Vec<(Owner, ResourceMessage)> {
-    let message = |Listed { resource, text }: Listed| ResourceMessage {
-        integration: integration.clone(),
-        run: Some(run),
-        external_id: resource.external_id.clone(),
-        action: ResourceAction::Sync {
-            resource: Some(Box::new(resource)),
-            text: text.filter(|text| text.len() <= TEXT_BYTES),
-            listed_at: Some(listed_at),
-        },
-    };
-    resources.into_iter().map(|listed| (integration.owner.clone(), message(listed))).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -282,26 +264,8 @@ mod tests {
         check(Kind::CursorExpired, SyncMode::Incremental, true, Some(Recovery::Relist));
         check(Kind::PageExpired, SyncMode::Full, true, Some(Recovery::Restart));
         check(Kind::PageExpired, SyncMode::Incremental, true, Some(Recovery::Restart));
-        check(Kind::PageExpired, SyncMode::Full, false, None);
+        check(Kind::PageExpired, SyncMode::Full, false, Some(Recovery::Restart));
         check(Kind::CursorExpired, SyncMode::Full, false, None);
         check(Kind::Unavailable, SyncMode::Full, true, None);
-    }
-
-    #[test]
-    fn a_text_too_long_for_a_message_is_left_to_be_fetched() {
-        let integration = IntegrationRef {
-            owner: "user/ada".parse().unwrap(),
-            provider: domain::ProviderId::GoogleDrive,
-            integration_id: "01JD0000000000000000000000".parse().unwrap(),
-        };
-        let run = RunRef { job_id: "01JD0000000000000000000001".parse().unwrap(), run: 1 };
-        let at = Timestamp::from_timestamp(5, 0).unwrap();
-        let with = |bytes: usize| Listed { text: Some("x".repeat(bytes)), ..listed("a", "text/plain", "1") };
-        let messages = hand_out(vec![with(10), with(TEXT_BYTES + 1)], &integration, run, at);
-        let texts: Vec<bool> = messages
-            .iter()
-            .map(|(_, message)| matches!(&message.action, ResourceAction::Sync { text: Some(_), .. }))
-            .collect();
-        assert_eq!(texts, [true, false]);
     }
 }

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use domain::circuit::{Circuit, Gate};
+use domain::rate::Lane;
 use domain::{Integration, SyncJob, Timestamp};
 use providers::error::{Kind, ProviderError};
 use providers::provider::{Access, Provider};
-use store::{PageRow, Permit};
+use store::{PageRow, Reserved};
 
 use crate::failure::Halt;
 use crate::worker::SyncWorker;
@@ -28,18 +30,23 @@ pub(crate) struct Run {
     pub pages: Option<Vec<PageRow>>,
     /// Whether this turn listed, so that what others reported meanwhile is not known here.
     pub has_listed: bool,
+    /// Whether the provider is down as a whole, as far as is known.
+    pub circuit: Circuit,
     deadline: Timestamp,
     reserve: TimeDelta,
     access: Option<Access>,
     renewed: bool,
     uncharged: bool,
+    may_call: bool,
+    has_told: bool,
 }
 
 impl Run {
     /// A run at the start of a turn that ends at `deadline`.
-    pub fn new(integration: Integration, job: SyncJob, now: Timestamp, deadline: Timestamp) -> Self {
+    pub fn new(integration: Integration, circuit: Circuit, job: SyncJob, now: Timestamp, deadline: Timestamp) -> Self {
         Self {
             integration,
+            circuit,
             job,
             pages: None,
             has_listed: false,
@@ -48,6 +55,8 @@ impl Run {
             access: None,
             renewed: false,
             uncharged: false,
+            may_call: false,
+            has_told: false,
         }
     }
 
@@ -88,6 +97,7 @@ impl SyncWorker {
         run: &mut Run,
         call: impl AsyncFn(&dyn Provider, &Access) -> Result<T, ProviderError>,
     ) -> Result<Result<T, ProviderError>, Halt> {
+        self.pass_gate(run).await?;
         self.take_permit(run).await?;
         let mut access = match run.access.take() {
             Some(access) => access,
@@ -105,7 +115,37 @@ impl SyncWorker {
         if answer.is_ok() {
             run.job.outages = 0;
         }
+        self.tell(run, &answer).await?;
         Ok(answer)
+    }
+
+    /// Lets the turn call a provider that works, and one turn of all a provider that may work again.
+    async fn pass_gate(&self, run: &mut Run) -> Result<(), Halt> {
+        if run.may_call {
+            return Ok(());
+        }
+        let gate = match run.circuit.gate(self.clock.now()) {
+            Gate::Probe => self.store.claim_probe(run.integration.provider, self.clock.now()).await?,
+            known => known,
+        };
+        if let Gate::Shut { until } = gate {
+            return Err(Halt::Shut(until));
+        }
+        run.may_call = true;
+        Ok(())
+    }
+
+    /// Tells the others whether the provider answers at all: an outage once a turn, an answer where there were outages.
+    async fn tell<T>(&self, run: &mut Run, answer: &Result<T, ProviderError>) -> Result<(), Halt> {
+        let is_down = matches!(answer, Err(ProviderError { kind: Kind::Unavailable, .. }));
+        if is_down && !run.has_told {
+            run.has_told = true;
+            run.circuit = self.store.circuit_failed(run.integration.provider, self.clock.now()).await?;
+        } else if !is_down && !run.circuit.is_healthy() {
+            self.store.circuit_succeeded(run.integration.provider).await?;
+            run.circuit = Circuit::default();
+        }
+        Ok(())
     }
 
     async fn call<T>(
@@ -135,22 +175,18 @@ impl SyncWorker {
             return Ok(());
         }
         let units = 1 + u32::from(std::mem::take(&mut run.uncharged));
-        let limits = self.registry.get(run.integration.provider).manifest().rate_limits;
+        let budget = self.registry.get(run.integration.provider).manifest().rate_limits.budget();
         let key = run.integration.rate_key();
-        if let Some(day) = limits.our_day()
-            && let Permit::Wait(wait) = self.store.take_permits(&format!("{key}#day"), day, units, now).await?
-        {
-            return Err(Halt::Limited(wait));
-        }
-        loop {
-            match self.store.take_permits(&key, limits.our_minute(), units, self.clock.now()).await? {
-                Permit::Granted => return Ok(()),
-                Permit::Wait(wait) if wait < NAP => {
+        match self.store.reserve(&key, &budget, Lane::Live, units, NAP, now).await? {
+            Reserved::Slots(slots) => {
+                let wait = (slots.first_at - self.clock.now()).to_std().unwrap_or_default();
+                if !wait.is_zero() {
                     run.check_time(self.clock.now())?;
                     tokio::time::sleep(wait).await;
                 }
-                Permit::Wait(wait) => return Err(Halt::Pause(wait)),
+                Ok(())
             }
+            Reserved::Wait(wait) => Err(Halt::Pause(wait)),
         }
     }
 }

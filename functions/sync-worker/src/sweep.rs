@@ -4,19 +4,20 @@
 use std::collections::{BTreeMap, HashSet};
 
 use domain::integration::PendingDeletes;
-use domain::message::{ResourceAction, ResourceMessage};
+use domain::message::ResourceAction;
 use domain::resource::{DeleteReason, RecordState};
-use domain::{ExternalId, Owner, SyncMode, Timestamp};
+use domain::{ExternalId, SyncMode, Timestamp};
 use store::{PageRow, RecordMark, resource_key};
 
 use crate::failure::Halt;
-use crate::listing::run_ref;
+use crate::hand_out::message;
 use crate::pages::{History, deletions_page};
 use crate::run::Run;
 use crate::worker::SyncWorker;
 
-/// At most so many resources that a full listing no longer shows are looked at one by one before they are deleted.
-const VERIFIED: usize = 20;
+/// At most so many resources that a full listing no longer shows are looked at one by one before they are deleted: as many as the
+/// guard lets pass without asking a person.
+const VERIFIED: usize = 50;
 /// Resources handed out between two checkpoints.
 const CHUNK: usize = 1000;
 
@@ -65,7 +66,8 @@ impl SyncWorker {
                 .collect();
             if !ids.is_empty() {
                 let action = |_: &ExternalId| ResourceAction::Sync { resource: None, text: None, listed_at: None };
-                self.hand_out(run, &ids, action).await?;
+                let messages = ids.iter().map(|id| message(run, id, action(id))).collect();
+                self.hand_out(run, messages).await?;
                 let row = PageRow { page: run.job.checkpoint.pages, handed: ids, ..PageRow::default() };
                 self.record_handed(run, row).await?;
             }
@@ -84,7 +86,7 @@ impl SyncWorker {
         self.verify(run, history, &mut found).await?;
         let deletions: Vec<(ExternalId, DeleteReason)> = found.deletions.into_iter().collect();
         let all = deletions.len() as u64;
-        if !history.deletes_begun && !run.job.deletes_confirmed && PendingDeletes::are_too_many(all, found.live) {
+        if !history.deletes_begun && !run.job.may_delete(all, found.live) {
             if history.held > 0 {
                 return Ok(());
             }
@@ -102,7 +104,9 @@ impl SyncWorker {
             let reasons: BTreeMap<&ExternalId, DeleteReason> = chunk.iter().map(|(id, reason)| (id, *reason)).collect();
             let ids: Vec<ExternalId> = chunk.iter().map(|(id, _)| id.clone()).collect();
             let reason = |id: &ExternalId| reasons.get(id).copied().unwrap_or(DeleteReason::Removed);
-            self.hand_out(run, &ids, |id| ResourceAction::Delete { reason: reason(id), at }).await?;
+            let delete = |id| message(run, id, ResourceAction::Delete { reason: reason(id), at });
+            let messages = ids.iter().map(delete).collect();
+            self.hand_out(run, messages).await?;
             let row = deletions_page(run.job.checkpoint.pages, &chunk, false);
             self.record_handed(run, row).await?;
         }
@@ -166,28 +170,6 @@ impl SyncWorker {
             };
         }
         Ok(())
-    }
-
-    async fn hand_out(
-        &self,
-        run: &Run,
-        ids: &[ExternalId],
-        action: impl Fn(&ExternalId) -> ResourceAction,
-    ) -> Result<(), Halt> {
-        let integration = run.integration.reference();
-        let messages: Vec<(Owner, ResourceMessage)> = ids
-            .iter()
-            .map(|id| {
-                let message = ResourceMessage {
-                    integration: integration.clone(),
-                    run: Some(run_ref(run)),
-                    external_id: id.clone(),
-                    action: action(id),
-                };
-                (integration.owner.clone(), message)
-            })
-            .collect();
-        Ok(self.resources.send_all(&messages).await?)
     }
 
     /// Records what was handed out beside the listing.

@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use connections::{Connections, SecretsClient, Settings};
+use domain::circuit::Gate;
 use domain::clock::SharedClock;
 use domain::job::JobError;
 use domain::message::{IntegrationRef, ResourceMessage, SyncMessage};
+use domain::rate::after;
 use domain::status::Event;
 use domain::{Integration, JobId, JobStatus, Status, SystemClock, Timestamp};
-use integrations::{Settled, Syncs};
+use integrations::{Settled, Syncs, WATCH};
 use queue::{Backoff, Queue};
 use store::{Claim, Store};
 use url::Url;
@@ -26,8 +28,11 @@ const ATTEMPTS: u32 = 3;
 const BACKOFF: Duration = Duration::from_secs(5);
 /// When a message that found the run taken up looks again.
 const BUSY: Duration = Duration::from_secs(3);
-/// The longest wait on the queue; a longer one is spent in the due index.
-const LONGEST_WAIT: Duration = queue::MAX_DELAY;
+/// The longest wait on the queue. A longer one is spent in the due index: no message goes to and fro for it, and a waiting run
+/// is told from one whose worker died by the time at which it is due.
+const ON_QUEUE: Duration = Duration::from_secs(60);
+/// A wait as long as this is shown to people.
+const SHOWN: TimeDelta = TimeDelta::minutes(15);
 /// A run in which nothing has moved for this long, waits that the provider asked for left out, is beyond help.
 const ABANDONED: TimeDelta = TimeDelta::hours(6);
 
@@ -36,6 +41,7 @@ pub struct SyncWorker {
     pub(crate) store: Store,
     queue: Queue<SyncMessage>,
     pub(crate) resources: Queue<ResourceMessage>,
+    pub(crate) webhook_lane: Queue<ResourceMessage>,
     pub(crate) connections: Connections,
     pub(crate) syncs: Syncs,
     pub(crate) registry: Arc<providers::Registry>,
@@ -78,7 +84,8 @@ impl SyncWorker {
         Self {
             connections: Connections::new(store.clone(), vault, settings, registry.clone(), clock.clone()),
             syncs: Syncs::new(store.clone(), queue.clone(), registry.clone(), clock.clone()),
-            resources: Queue::new(sqs, config.resource_queue_url.clone(), backoff),
+            resources: Queue::new(sqs.clone(), config.resource_queue_url.clone(), backoff),
+            webhook_lane: Queue::new(sqs, config.webhook_lane_url.clone(), backoff),
             public_url: config.public_url.clone(),
             stall: TimeDelta::from_std(config.stall).unwrap_or(TimeDelta::MAX),
             store,
@@ -107,21 +114,28 @@ impl SyncWorker {
 
     /// One turn of a run, if it is there to be taken.
     async fn take_turn(&self, reference: &IntegrationRef, job_id: JobId, turn: Turn) -> Result<(), JobError> {
-        let Some(integration) = self.store.find_integration(reference).await? else { return Ok(()) };
-        if integration.status == Status::Disconnected || integration.active.is_none_or(|run| run.job_id != job_id) {
+        let found = self.store.find_with_circuit(reference).await?;
+        let is_current = |integration: &Integration| {
+            integration.status != Status::Disconnected && integration.active.is_some_and(|run| run.job_id == job_id)
+        };
+        let Some((integration, circuit)) = found.filter(|(integration, _)| is_current(integration)) else {
+            // Whoever took the slot away ends the job too; should they have died in between, it ends here. A job that has
+            // ended stays as it is.
+            self.store.cancel_job(reference, job_id, self.clock.now()).await?;
             return Ok(());
-        }
+        };
         let now = self.clock.now();
         match self.store.claim_job(integration.id, job_id, now, lease(turn.deadline)).await? {
             Claim::Taken(job) => {
-                let mut run = Run::new(integration, job, now, turn.deadline);
+                let mut run = Run::new(integration, circuit, job, now, turn.deadline);
                 let result = self.go_on(&mut run).await;
                 self.conclude(&mut run, result, turn).await
             }
             Claim::Busy { until } => self.busy(&integration, job_id, until).await,
             Claim::Final(job) => self.release_slot(&integration, job).await.map_err(JobError::retry),
             Claim::Unknown => {
-                tracing::error!(integration.id = %integration.id, job.id = %job_id, "a run holds the slot and has no job");
+                tracing::error!(integration.id = %integration.id, job.id = %job_id, "a run held the slot and had no job");
+                self.store.free_slot(reference, job_id).await?;
                 Ok(())
             }
         }
@@ -170,15 +184,21 @@ impl SyncWorker {
                 Ok(self.queue.send(&reference.owner, &message).await?)
             }
             Halt::Pause(wait) => {
+                let until = after(self.clock.now(), wait);
                 self.release(run).await?;
-                Err(JobError::retry_after(wait.min(LONGEST_WAIT), halt))
+                self.wait_until(run, until, halt).await
             }
             Halt::Blocked(until) => {
                 self.release(run).await?;
                 self.wait_until(run, until, halt).await
             }
             Halt::Limited(wait) => self.limited(run, wait, halt).await,
+            Halt::Shut(until) => self.park(run, until, halt).await,
             Halt::Outage(ref reason) => {
+                // The outages of a provider that is down as a whole are not this run's.
+                if let Gate::Shut { until } = run.circuit.gate(self.clock.now()) {
+                    return self.park(run, until, halt).await;
+                }
                 run.job.outages += 1;
                 if run.job.outages > OUTAGES {
                     let reason = reason.clone();
@@ -212,26 +232,45 @@ impl SyncWorker {
     /// The provider asks to wait: everybody on this account does, and people see until when.
     async fn limited(&self, run: &mut Run, wait: Duration, halt: Halt) -> Result<(), JobError> {
         let now = self.clock.now();
-        let until =
-            TimeDelta::from_std(wait).ok().and_then(|wait| now.checked_add_signed(wait)).unwrap_or(now + ABANDONED);
-        self.store.block(&run.integration.rate_key(), until).await?;
-        let settled = Settled {
-            last_error: Some("The provider asks to wait.".to_owned()),
-            blocked_until: Some(until),
-            due_at: Some(until),
-        };
-        self.syncs.settle(&run.integration, Event::LimitHit, settled).await?;
+        let until = after(now, wait);
+        self.store.limited(&run.integration.rate_key(), until, now).await?;
+        self.show_wait(run, until, "The provider asks to wait.").await?;
         self.release(run).await?;
         self.wait_until(run, until, halt).await
     }
 
-    /// Waits on the queue, or in the due index where that is too long for a queue: the scheduler then sends the message.
-    async fn wait_until(&self, run: &Run, until: Timestamp, halt: Halt) -> Result<(), JobError> {
-        let wait = (until - self.clock.now()).to_std().unwrap_or_default();
-        if wait <= LONGEST_WAIT {
-            return Err(JobError::retry_after(wait, halt));
+    /// Waits for a provider that is down as a whole. That the run waits is progress: it is not to be taken for a dead one.
+    async fn park(&self, run: &mut Run, until: Timestamp, halt: Halt) -> Result<(), JobError> {
+        match self.checkpoint(run, None).await {
+            Err(Halt::Superseded) => return Ok(()),
+            Err(trouble) => return Err(JobError::retry(trouble)),
+            Ok(()) => self.release(run).await?,
         }
-        self.store.set_due(&run.integration.reference(), Some(until)).await?;
+        // Not all at the same second: whoever comes first looks for all.
+        let spread = TimeDelta::milliseconds(rand::random_range(0..3_000));
+        self.wait_until(run, until.checked_add_signed(spread).unwrap_or(until), halt).await
+    }
+
+    /// Waits on the queue, or in the due index where that is long for a queue: the scheduler then sends the message. The watch is
+    /// moved behind the wait, so that it finds runs whose message was lost and sends no second one to those that wait.
+    async fn wait_until(&self, run: &Run, until: Timestamp, halt: Halt) -> Result<(), JobError> {
+        let now = self.clock.now();
+        let wait = (until - now).to_std().unwrap_or_default();
+        if until - now >= SHOWN && run.integration.blocked_until.is_none_or(|shown| shown < until) {
+            self.show_wait(run, until, "Our share of what the provider allows is used up for now.").await?;
+        }
+        let reference = run.integration.reference();
+        if wait > ON_QUEUE {
+            self.store.set_due(&reference, Some(until)).await?;
+            return Ok(());
+        }
+        self.store.set_due(&reference, Some(until.checked_add_signed(WATCH).unwrap_or(until))).await?;
+        Err(JobError::retry_after(wait, halt))
+    }
+
+    async fn show_wait(&self, run: &Run, until: Timestamp, reason: &str) -> Result<(), JobError> {
+        let settled = Settled { last_error: Some(reason.to_owned()), blocked_until: Some(until), due_at: Some(until) };
+        self.syncs.settle(&run.integration, Event::LimitHit, settled).await?;
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! Wires the function that works on webhooks.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use lambda::sqs::Message;
 use providers::Registry;
 use providers::http::Http;
 use queue::{Backoff, Queue};
+use sink::{Bodies, S3Client};
 use store::Store;
 use webhook_worker::{Config, WebhookWorker};
 
@@ -29,7 +31,12 @@ async fn main() -> Result<(), lambda::Error> {
     let runs = Queue::new(sqs, config.sync_queue_url, Backoff { base: Duration::from_secs(5), attempts: 3 });
     let registry = Arc::new(Registry::new(Http::new()));
     let syncs = Syncs::new(store.clone(), runs, Arc::clone(&registry), Arc::clone(&clock));
-    let worker = WebhookWorker::new(store, syncs, registry, clock);
+    let bodies = Bodies::new(move || S3Client::new(&aws), config.content_bucket);
+    let worker = WebhookWorker::new(store, syncs, bodies, registry, clock);
     let worker = &worker;
-    lambda::sqs::serve(deliveries, CONCURRENCY, |message: Message<WebhookMessage>| worker.run(message.body)).await
+    let serving =
+        lambda::sqs::serve(deliveries, CONCURRENCY, |message: Message<WebhookMessage>| worker.run(message.body));
+    // Boxed, because the compiler lays out no type as deep as the calls of a delivery within those of a batch within this function.
+    let serving: Pin<Box<dyn Future<Output = Result<(), lambda::Error>> + '_>> = Box::pin(serving);
+    serving.await
 }

@@ -1,5 +1,8 @@
 //! What a delivery asks for. Where the provider only says that something changed, that is one incremental sync, however often it
 //! says so.
+//!
+//! A delivery may concern several integrations. If one of them cannot be served now, the whole message comes back; those that were served
+//! are asked again, which at worst gives them a pass that finds nothing.
 
 use std::sync::Arc;
 
@@ -7,63 +10,132 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use domain::clock::SharedClock;
 use domain::job::JobError;
-use domain::message::{Body, WebhookMessage};
+use domain::message::{Body, IntegrationRef, WebhookMessage};
 use domain::subscription::WebhookEvent;
 use domain::{Integration, Status, SyncFrequency, SyncMode, Timestamp, Trigger};
 use integrations::{Error, Syncs};
 use providers::Delivery;
+use sink::Bodies;
 use store::Store;
+
+use crate::heard::Heard;
 
 /// Works on deliveries.
 #[derive(Clone)]
 pub struct WebhookWorker {
     store: Store,
     syncs: Syncs,
+    bodies: Bodies,
     registry: Arc<providers::Registry>,
     clock: SharedClock,
+    heard: Heard,
 }
 
 impl WebhookWorker {
     /// A worker over these. Makes no call.
     #[must_use]
-    pub fn new(store: Store, syncs: Syncs, registry: Arc<providers::Registry>, clock: SharedClock) -> Self {
-        Self { store, syncs, registry, clock }
+    pub fn new(
+        store: Store,
+        syncs: Syncs,
+        bodies: Bodies,
+        registry: Arc<providers::Registry>,
+        clock: SharedClock,
+    ) -> Self {
+        Self { store, syncs, bodies, registry, clock, heard: Heard::default() }
     }
 
-    /// Works on one delivery. One read, and the requests of a sync.
+    /// Works on one delivery. One read, and the requests of a sync; for an account one query, and those for each of its
+    /// integrations.
     ///
     /// # Errors
-    /// [`JobError`]: again if a dependency is down or the delivery makes no sense (its place is then the dead-letter queue).
+    /// [`JobError`]: again if a dependency is down; to the dead letters if the delivery makes no sense.
     pub async fn run(&self, message: WebhookMessage) -> Result<(), JobError> {
-        let Some(reference) = &message.integration else {
-            return Err(JobError::retry("the delivery names no integration"));
-        };
-        let webhooks = self
-            .registry
-            .get(message.provider)
-            .webhooks()
-            .ok_or_else(|| JobError::retry("the provider announces no changes"))?;
-        let delivery = Delivery { headers: message.headers.clone(), body: bytes_of(&message.body)? };
-        let events = webhooks.parse(&delivery).map_err(JobError::retry)?;
-        if !events.contains(&WebhookEvent::Changed) {
+        let Some(webhooks) = self.registry.get(message.provider).webhooks() else {
+            tracing::warn!(provider = %message.provider, "a delivery is dropped: the provider announces no changes");
             return Ok(());
+        };
+        let Some(body) = self.bytes_of(&message.body).await? else {
+            tracing::info!(provider = %message.provider, "a delivery was worked on before");
+            return Ok(());
+        };
+        let delivery = Delivery { headers: message.headers.clone(), body };
+        let events = webhooks.parse(&delivery).map_err(JobError::poison)?;
+        if events.contains(&WebhookEvent::Changed) {
+            if let Some((reference, id)) = message.integration.as_ref().zip(webhooks.subscription_id(&delivery)) {
+                self.note_heard(reference, &id, message.received_at).await;
+            }
+            self.follow_all(&message).await?;
         }
+        if let Body::Object(key) = &message.body
+            && let Err(error) = self.bodies.clear(key).await
+        {
+            tracing::warn!(%error, "a large delivery that was worked on stays until it expires");
+        }
+        Ok(())
+    }
+
+    /// Has every integration that the delivery concerns follow the change; the first error, after all have been tried.
+    async fn follow_all(&self, message: &WebhookMessage) -> Result<(), JobError> {
+        let concerned = match (&message.integration, &message.account) {
+            (Some(reference), _) => vec![reference.clone()],
+            (None, Some(account)) => self.store.integrations_of_account(message.provider, account).await?,
+            (None, None) => return Err(JobError::poison("the delivery names neither an integration nor an account")),
+        };
+        if concerned.is_empty() {
+            tracing::info!(provider = %message.provider, "a change is not followed: nobody has the account connected");
+        }
+        let mut trouble = Ok(());
+        for reference in &concerned {
+            if let Err(error) = self.follow(reference).await {
+                trouble = trouble.and(Err(error));
+            }
+        }
+        trouble
+    }
+
+    /// Has one integration follow a change.
+    async fn follow(&self, reference: &IntegrationRef) -> Result<(), JobError> {
         let found = self.store.find_integration(reference).await?;
         let integration = match heed(found.as_ref(), self.clock.now()) {
             Ok(integration) => integration,
             Err(reason) => {
-                tracing::info!(integration.id = %reference.integration_id, provider = %message.provider, reason, "a change is not followed");
+                tracing::info!(integration.id = %reference.integration_id, provider = %reference.provider, reason, "a change is not followed");
                 return Ok(());
             }
         };
         match self.syncs.request(integration, SyncMode::Incremental, Trigger::Webhook).await {
             Ok(requested) => {
-                tracing::info!(integration.id = %reference.integration_id, provider = %message.provider, job.id = %requested.job_id, started = requested.started, "a change is followed");
+                tracing::info!(integration.id = %reference.integration_id, provider = %reference.provider, job.id = %requested.job_id, started = requested.started, "a change is followed");
                 Ok(())
             }
+            // It failed too often: its next daily try goes on from the cursor and finds the change.
+            Err(Error::Waiting) => Ok(()),
             // Paused or disconnected in between.
             Err(Error::Paused | Error::TokenExpired | Error::NotConnected) => Ok(()),
             Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Writes down that the subscription speaks. A failure only means that it may be made anew one day without need.
+    async fn note_heard(&self, reference: &IntegrationRef, subscription_id: &str, at: Timestamp) {
+        if !self.heard.is_news(subscription_id, at) {
+            return;
+        }
+        match self.store.note_heard(reference.integration_id, subscription_id, at).await {
+            Ok(()) => self.heard.written(subscription_id, at),
+            Err(error) => tracing::warn!(%error, "it was not noted that a subscription was heard"),
+        }
+    }
+
+    /// The body's bytes; `None` if they were worked on already.
+    async fn bytes_of(&self, body: &Body) -> Result<Option<Vec<u8>>, JobError> {
+        match body {
+            Body::Text(text) => Ok(Some(text.clone().into_bytes())),
+            Body::Base64(text) => STANDARD.decode(text).map(Some).map_err(JobError::poison),
+            Body::Object(key) => self.bodies.read(key).await.map_err(|error| match error.is_retriable() {
+                true => JobError::retry(error),
+                false => JobError::poison(error),
+            }),
         }
     }
 }
@@ -80,22 +152,15 @@ fn heed(found: Option<&Integration>, now: Timestamp) -> Result<&Integration, &'s
     if integration.sync_frequency == SyncFrequency::Manual {
         return Err("the integration is synced by hand only");
     }
-    // The scheduler starts a sync when the wait is over, and that one finds the change. A run under way may have passed it by.
-    let waits = integration.blocked_until.is_some_and(|until| until > now);
-    if waits && integration.active.is_none() && integration.due_at.is_some() {
+    // A sync that the scheduler starts as soon as the wait is over finds the change. A run under way may have passed it by, and
+    // one that is due later would find it late.
+    let waits = integration.blocked_until.filter(|until| *until > now);
+    if let (Some(until), None, Some(due_at)) = (waits, integration.active, integration.due_at)
+        && due_at <= until
+    {
         return Err("the provider asked to wait");
     }
     Ok(integration)
-}
-
-/// The body's bytes.
-fn bytes_of(body: &Body) -> Result<Vec<u8>, JobError> {
-    match body {
-        Body::Text(text) => Ok(text.clone().into_bytes()),
-        Body::Base64(text) => STANDARD.decode(text).map_err(JobError::retry),
-        // Written by a newer version only: the dead-letter queue keeps it until that version is back.
-        Body::Object(_) => Err(JobError::retry("this version reads no bodies outside of the queue")),
-    }
 }
 
 #[cfg(test)]
@@ -133,6 +198,7 @@ mod tests {
             again: None,
             pending_deletes: None,
             deletes_confirmed: false,
+            confirmed_count: None,
             blocked_until: None,
             due_at: Some(at(500)),
             retry_failed: false,
@@ -162,16 +228,11 @@ mod tests {
     #[test]
     fn a_change_during_a_wait_is_found_when_it_is_over_but_a_run_under_way_is_told() {
         let waiting = Integration { blocked_until: Some(at(500)), ..integration() };
+        let due_late = Integration { due_at: Some(at(501)), ..waiting.clone() };
+        check(Some(&due_late), None);
         check(Some(&waiting), Some("the provider asked to wait"));
         let run = ActiveRun { job_id: JobId::new(at(90)), run: 1 };
         check(Some(&Integration { active: Some(run), ..waiting.clone() }), None);
         check(Some(&Integration { blocked_until: Some(at(99)), ..waiting }), None);
-    }
-
-    #[test]
-    fn a_body_comes_back_as_it_was() {
-        assert_eq!(bytes_of(&Body::Text("{}".to_owned())).unwrap(), b"{}");
-        assert_eq!(bytes_of(&Body::Base64("/w==".to_owned())).unwrap(), [0xff]);
-        assert!(bytes_of(&Body::Base64("%".to_owned())).is_err());
     }
 }

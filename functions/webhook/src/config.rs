@@ -12,6 +12,8 @@ pub struct Config {
     pub tables: Tables,
     /// `WEBHOOK_QUEUE_URL`: where deliveries go.
     pub queue_url: String,
+    /// `CONTENT_BUCKET`: where the bodies of deliveries go that no message holds.
+    pub content_bucket: String,
     /// `PROVIDER_SECRET_PREFIX`: what the names of the providers' secrets begin with.
     pub secret_prefix: String,
     /// `SETTINGS_TTL_SECONDS`, by default 60: how long a secret that was read serves.
@@ -35,6 +37,7 @@ impl Config {
         Ok(Self {
             tables,
             queue_url: env::required("WEBHOOK_QUEUE_URL")?,
+            content_bucket: env::required("CONTENT_BUCKET")?,
             secret_prefix: env::required("PROVIDER_SECRET_PREFIX")?,
             settings_ttl: Duration::from_secs(env::parsed_or("SETTINGS_TTL_SECONDS", "a number of seconds", 60)?),
         })

@@ -1,13 +1,14 @@
 //! Receives the providers' announcements: verify, store, acknowledge. It opens no token and decides nothing about syncs.
 
 pub mod answer;
+mod carry;
 pub mod config;
 mod forward;
 pub mod receive;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Bytes;
@@ -19,6 +20,10 @@ use providers::Delivery;
 pub use answer::Answer;
 pub use config::Config;
 pub use receive::Receiver;
+
+/// The longest that an answer takes. Less than the function's time, so that a provider hears "again" from us and not an error of the
+/// gateway's, whatever hangs behind us.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(8);
 
 /// The two routes, and answers in our form for everything else.
 pub fn router(receiver: Receiver) -> Router {
@@ -60,7 +65,8 @@ async fn receive(
 ) -> Answer {
     let began = Instant::now();
     let body_bytes = body.len();
-    let answer = receiver.receive(provider, integration, delivery(headers, body)).await;
+    let work = receiver.receive(provider, integration, delivery(headers, body));
+    let answer = tokio::time::timeout(ANSWERED_WITHIN, work).await.unwrap_or(Answer::Unavailable);
     let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     tracing::info!(status = answer.status().as_u16(), ?answer, body_bytes, duration_ms, "delivery answered");
     answer

@@ -8,6 +8,7 @@ use domain::SystemClock;
 use providers::Registry;
 use providers::http::Http;
 use queue::{Backoff, Queue};
+use sink::{Bodies, S3Client};
 use store::Store;
 use webhook::{Config, Receiver, router};
 
@@ -23,5 +24,6 @@ async fn main() -> Result<(), lambda::Error> {
     let settings =
         Settings::new(SecretsClient::new(&aws), config.secret_prefix, config.settings_ttl, Arc::clone(&clock));
     let registry = Arc::new(Registry::new(Http::new()));
-    lambda::http::serve(router(Receiver::new(store, queue, settings, registry, clock))).await
+    let bodies = Bodies::new(move || S3Client::new(&aws), config.content_bucket);
+    lambda::http::serve(router(Receiver::new(store, queue, bodies, settings, registry, clock))).await
 }

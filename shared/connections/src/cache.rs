@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_kept_for_its_pair_and_its_minutes() {
+    fn guarantee_15_a_token_is_kept_for_its_pair_and_its_minutes() {
         let (cache, id) = (Opened::default(), IntegrationId::new(at(0)));
         let (old, new, newer) = ((at(0), 7), (at(10), 1), (at(10), 2));
         cache.put(id, new, "new".into(), at(10));

@@ -284,6 +284,7 @@ fn connected_first(
         again: None,
         pending_deletes: None,
         deletes_confirmed: false,
+        confirmed_count: None,
         blocked_until: None,
         due_at: Some(now + FIRST_LOOK),
         retry_failed: false,

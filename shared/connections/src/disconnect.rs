@@ -36,6 +36,7 @@ impl Connections {
         let now = self.clock.now();
         let old = self.store.disconnect(&reference, now).await?;
         self.opened.forget(integration.id);
+        self.unsaved.forget(integration.id);
         if let Some(run) = old.as_ref().and_then(|row| row.active)
             && let Err(error) = self.store.cancel_job(&reference, run.job_id, now).await
         {
@@ -110,7 +111,7 @@ impl Connections {
     }
 
     /// Whether another owner's integration uses the same account. When in doubt, it does.
-    async fn is_shared(&self, integration: &Integration) -> bool {
+    pub(crate) async fn is_shared(&self, integration: &Integration) -> bool {
         match self.store.integrations_of_account(integration.provider, &integration.account_id).await {
             Ok(references) => references.iter().any(|other| other.integration_id != integration.id),
             Err(error) => {
@@ -122,7 +123,7 @@ impl Connections {
 }
 
 /// Withdraws a grant, as far as the provider listens within [`REVOKING_HAS`].
-async fn revoke(oauth: &dyn OAuth, settings: &ProviderSettings, tokens: &TokenSet, provider: ProviderId) {
+pub(crate) async fn revoke(oauth: &dyn OAuth, settings: &ProviderSettings, tokens: &TokenSet, provider: ProviderId) {
     match timeout(REVOKING_HAS, oauth.revoke(settings, tokens)).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::warn!(%provider, %error, "the grant was not withdrawn"),

@@ -216,29 +216,72 @@ pub enum OpenError {
     /// The integration is gone or disconnected.
     #[error("the integration is not connected")]
     NotConnected,
-    /// The provider or one of our dependencies is down: nobody's connection is to blame.
+    /// The provider is down, or something is wrong that time alone may not mend (a registration, a row): nobody's connection
+    /// is to blame.
     #[error("the token cannot be had now")]
     Unavailable(#[source] BoxError),
+    /// A service of our own is out of reach (keys, settings, the table). The work waits, no attempt is spent, and nothing is
+    /// held against the provider or the connection.
+    #[error("the token cannot be had for now: {reason}")]
+    Parked {
+        /// Which, in a sentence for people.
+        reason: &'static str,
+        /// How long to wait.
+        wait: Duration,
+        /// The cause.
+        #[source]
+        source: BoxError,
+    },
     /// The provider asked to wait, or another worker is still refreshing.
     #[error("the token can be had in {} s", .0.as_secs())]
     RetryAfter(Duration),
+    /// The provider refuses a token that it gave moments ago: another refresh would not be better, and would never end.
+    #[error("a token is refused that was given moments ago")]
+    RefusedAtOnce,
+}
+
+/// How long work waits for a service of our own. Its own outages last minutes; a look at it costs little.
+const PARKED: Duration = Duration::from_secs(30);
+
+impl OpenError {
+    fn parked(reason: &'static str, source: impl Into<BoxError>) -> Self {
+        Self::Parked { reason, wait: PARKED, source: source.into() }
+    }
+
+    /// Whether waiting mends it, so that an access token that still lives may tide over.
+    pub(crate) const fn passes(&self) -> bool {
+        match self {
+            Self::Unavailable(_) | Self::Parked { .. } | Self::RetryAfter(_) => true,
+            Self::TokenExpired | Self::NotConnected | Self::RefusedAtOnce => false,
+        }
+    }
 }
 
 impl From<store::Error> for OpenError {
     fn from(error: store::Error) -> Self {
-        Self::Unavailable(error.into())
+        match error {
+            store::Error::Unavailable(_) => Self::parked("Our store does not answer.", error),
+            store::Error::Corrupt { .. } | store::Error::Refused(_) => Self::Unavailable(error.into()),
+        }
     }
 }
 
 impl From<vault::Error> for OpenError {
     fn from(error: vault::Error) -> Self {
-        Self::Unavailable(error.into())
+        match error {
+            vault::Error::Unavailable(_) => Self::parked("Our key service does not answer.", error),
+            vault::Error::Refused => Self::Unavailable(error.into()),
+        }
     }
 }
 
 impl From<Error> for OpenError {
     fn from(error: Error) -> Self {
-        Self::Unavailable(error.into())
+        match error {
+            Error::Store(error) => error.into(),
+            Error::Settings { .. } => Self::parked("Our store of secrets does not answer.", error),
+            Error::Vault(_) | Error::MalformedSettings { .. } => Self::Unavailable(error.into()),
+        }
     }
 }
 
@@ -247,7 +290,8 @@ impl From<OpenError> for JobError {
         match error {
             // The row carries TOKEN_EXPIRED or DISCONNECTED already; repeating gains nothing.
             OpenError::TokenExpired | OpenError::NotConnected => Self::give_up(error),
-            OpenError::Unavailable(_) => Self::retry(error),
+            OpenError::Unavailable(_) | OpenError::RefusedAtOnce => Self::retry(error),
+            OpenError::Parked { wait, .. } => Self::retry_after(wait, error),
             OpenError::RetryAfter(delay) => Self::retry_after(delay, error),
         }
     }
@@ -332,6 +376,23 @@ mod tests {
         check(OpenError::Unavailable("down".into()), Decision::Retry);
         let wait = Duration::from_secs(7);
         check(OpenError::RetryAfter(wait), Decision::RetryAfter(wait));
+        check(OpenError::RefusedAtOnce, Decision::Retry);
+    }
+
+    #[test]
+    fn guarantee_15_an_outage_of_our_own_services_parks_the_work_with_a_reason() {
+        let down = || "down".into();
+        let settings = Error::Settings { provider: ProviderId::GoogleDrive, source: down() };
+        for error in [
+            OpenError::from(vault::Error::Unavailable(down())),
+            OpenError::from(store::Error::Unavailable(down())),
+            OpenError::from(settings),
+        ] {
+            assert!(matches!(&error, OpenError::Parked { reason, .. } if reason.ends_with('.')), "{error:?}");
+            assert_eq!(JobError::from(error).decision, Decision::RetryAfter(PARKED));
+        }
+        // What waiting does not mend must come to an end.
+        assert_eq!(JobError::from(OpenError::from(vault::Error::Refused)).decision, Decision::Retry);
     }
 
     #[test]

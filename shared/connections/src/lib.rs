@@ -1,16 +1,19 @@
 #![doc = include_str!("../README.md")]
 
+mod ask;
 mod begin;
 mod cache;
 mod complete;
 mod disconnect;
 mod error;
+mod keep;
 pub mod offer;
 mod open;
 mod refresh;
 mod secrets;
 pub mod settings;
 pub mod subscriptions;
+mod timing;
 
 use std::sync::Arc;
 
@@ -19,6 +22,7 @@ use domain::{Integration, IntegrationId, Owner, ProviderId};
 use store::Store;
 use vault::Vault;
 
+pub use ask::{CONNECT_AGAIN, LOST};
 pub use aws_sdk_secretsmanager::Client as SecretsClient;
 pub use begin::{Begin, Begun};
 pub use complete::Callback;
@@ -26,8 +30,10 @@ pub use error::{BeginError, CallbackError, CallbackKind, Error, OpenError, Subsc
 pub use offer::plan_of;
 pub use settings::Settings;
 pub use subscriptions::Changes;
+pub use timing::Timing;
 
 use cache::Opened;
+use keep::Unsaved;
 
 /// Connects, opens, refreshes and disconnects. Cheap to clone; one per process, so that its caches are shared.
 #[derive(Clone)]
@@ -38,6 +44,8 @@ pub struct Connections {
     registry: Arc<providers::Registry>,
     clock: SharedClock,
     opened: Opened,
+    unsaved: Unsaved,
+    timing: Timing,
 }
 
 impl Connections {
@@ -50,7 +58,14 @@ impl Connections {
         registry: Arc<providers::Registry>,
         clock: SharedClock,
     ) -> Self {
-        Self { store, vault, settings, registry, clock, opened: Opened::default() }
+        let (opened, unsaved, timing) = (Opened::default(), Unsaved::default(), Timing::default());
+        Self { store, vault, settings, registry, clock, opened, unsaved, timing }
+    }
+
+    /// The same with other times, for a function that has less of it, or a test.
+    #[must_use]
+    pub fn with_timing(self, timing: Timing) -> Self {
+        Self { timing, ..self }
     }
 
     /// The operator's registration at a provider, cached; `None` where there is none.

@@ -14,6 +14,10 @@ use crate::error::OpenError;
 /// A token with less than this left is refreshed before it is used.
 const REFRESH_BEFORE: chrono::TimeDelta = chrono::TimeDelta::minutes(5);
 
+/// A refreshed token that is younger than this is not refreshed because of a refusal: a provider that refuses whatever it
+/// gives would be asked for ever.
+const BRAND_NEW: chrono::TimeDelta = chrono::TimeDelta::seconds(5);
+
 /// A token with less than this left is not handed out any more, because a call may take as long.
 const TOO_LATE: chrono::TimeDelta = chrono::TimeDelta::seconds(10);
 
@@ -24,38 +28,40 @@ impl Connections {
     /// # Errors
     /// [`OpenError`], which says whether a person, the provider or time is needed.
     pub async fn open(&self, integration: &Integration) -> Result<Access, OpenError> {
-        let tokens = tokens_of(integration)?;
-        if needs_refresh(tokens, self.clock.now()) {
+        let (tokens, now) = (tokens_of(integration)?, self.clock.now());
+        // What cannot be refreshed is used to its end.
+        let can_wait = tokens.refresh.is_none() && still_serves(tokens, now);
+        if needs_refresh(tokens, now) && !can_wait {
             return self.refresh(integration.clone(), false).await;
         }
         self.access(integration, tokens).await
     }
 
-    /// Another right after the provider refused the token of `refused_version`: that of a newer version where there is
-    /// one, else a refreshed one. To be asked once per refusal. Prefer [`Self::renew_after`].
+    /// As [`Self::open`], after a look at the row: for work that goes on with an integration it has read a while ago. A
+    /// disconnection ends it here. One read more.
     ///
     /// # Errors
     /// As [`Self::open`].
-    pub async fn renew(&self, integration: &Integration, refused_version: u64) -> Result<Access, OpenError> {
-        let row = self.read_again(&integration.reference()).await?;
-        let tokens = tokens_of(&row)?;
-        if tokens.version > refused_version {
-            return self.access(&row, tokens).await;
-        }
-        self.refresh(row, true).await
+    pub async fn reopen(&self, integration: &Integration) -> Result<Access, OpenError> {
+        self.open(&self.read_again(&integration.reference()).await?).await
     }
 
     /// Another right after the provider refused this one. Compares the tokens themselves, so that the refusal of a token
-    /// that was refreshed in between is understood. To be asked once per refusal.
+    /// that was refreshed in between is understood. To be asked once per refusal. Reads the row, so it also notices a
+    /// disconnection.
     ///
     /// # Errors
-    /// As [`Self::open`].
+    /// As [`Self::open`], and [`OpenError::RefusedAtOnce`].
     pub async fn renew_after(&self, integration: &Integration, refused: &Access) -> Result<Access, OpenError> {
         let row = self.read_again(&integration.reference()).await?;
-        let access = self.access(&row, tokens_of(&row)?).await?;
+        let tokens = tokens_of(&row)?;
+        let access = self.access(&row, tokens).await?;
         let same = access.token.expose_secret().as_bytes().ct_eq(refused.token.expose_secret().as_bytes());
         if !bool::from(same) {
             return Ok(access);
+        }
+        if is_brand_new(tokens, self.clock.now()) {
+            return Err(OpenError::RefusedAtOnce);
         }
         self.refresh(row, true).await
     }
@@ -103,6 +109,12 @@ pub(crate) fn needs_refresh(tokens: &SealedTokens, now: Timestamp) -> bool {
     life > chrono::TimeDelta::zero() && ends - now < REFRESH_BEFORE.min(life / 5)
 }
 
+/// Whether this pair came out of a refresh a moment ago, by our clock. One from the future (another host's clock is ahead) does not.
+fn is_brand_new(tokens: &SealedTokens, now: Timestamp) -> bool {
+    let age = now - tokens.issued_at;
+    tokens.version > 1 && age >= chrono::TimeDelta::zero() && age < BRAND_NEW
+}
+
 /// Whether the access token still serves when no better one can be had.
 pub(crate) fn still_serves(tokens: &SealedTokens, now: Timestamp) -> bool {
     tokens.expires_at.is_none_or(|ends| ends - now > TOO_LATE.min((ends - tokens.issued_at) / 10))
@@ -131,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_refreshed_when_five_minutes_or_a_fifth_of_its_life_are_left() {
+    fn guarantee_29_a_token_is_refreshed_when_five_minutes_or_a_fifth_of_its_life_are_left() {
         let check = |life, now, refreshed| assert_eq!(needs_refresh(&pair(life), at(now)), refreshed, "{life:?} {now}");
         check(Some(3600), 3299, false);
         check(Some(3600), 3301, true);
@@ -142,10 +154,32 @@ mod tests {
     }
 
     #[test]
-    fn a_token_without_a_life_is_not_refreshed_for_ever() {
-        for life in [0, -5] {
+    fn guarantee_29_a_token_without_a_life_is_not_refreshed_for_ever() {
+        for life in [0, -5, -86_400] {
             assert!(!needs_refresh(&pair(Some(life)), at(0)), "{life}");
             assert!(!needs_refresh(&pair(Some(life)), at(60)), "{life}");
+        }
+    }
+
+    #[test]
+    fn guarantee_29_a_refusal_of_a_brand_new_pair_brings_no_other() {
+        let check = |version, now, new| {
+            assert_eq!(is_brand_new(&SealedTokens { version, ..pair(Some(3600)) }, at(now)), new, "{version} {now}");
+        };
+        check(2, 4, true);
+        check(2, 5, false);
+        check(2, -600, false);
+        check(1, 0, false);
+    }
+
+    #[test]
+    fn guarantee_29_hosts_whose_clocks_differ_refresh_early_or_late_and_never_at_once_again() {
+        // Issued by a host whose clock is ten minutes ahead or behind, for an hour.
+        for skew in [-600, 600] {
+            let issued = SealedTokens { issued_at: at(skew), expires_at: Some(at(skew + 3600)), ..pair(None) };
+            assert!(!needs_refresh(&issued, at(0)), "{skew}");
+            assert!(!needs_refresh(&issued, at(skew)), "{skew}");
+            assert!(needs_refresh(&issued, at(skew + 3600)), "{skew}");
         }
     }
 

@@ -1,6 +1,7 @@
-//! Webhook subscriptions: one live one for every part of the account that is watched, renewed half way through its life.
+//! Webhook subscriptions: one live one for every part of the account that is watched, renewed half way through its life, and sooner
+//! when it has fallen silent.
 
-use domain::subscription::Subscription;
+use domain::subscription::{Subscription, Trust};
 use domain::{Integration, Status, Timestamp};
 use providers::provider::NewSubscription;
 use providers::{Access, Kind, Webhooks};
@@ -37,8 +38,8 @@ pub async fn bring_up_to_date(
 }
 
 impl Connections {
-    /// Brings an integration's subscriptions to what they should be: missing ones are made, those past half of their life
-    /// get a successor before they are stopped, surplus ones are stopped. Doing it twice at the same time leaves one live
+    /// Brings an integration's subscriptions to what they should be: missing ones are made, silent ones and those past half of
+    /// their life get a successor before they are stopped, surplus ones are stopped. Doing it twice at the same time leaves one live
     /// subscription per scope. `public_url` is our own address from outside, without a trailing slash.
     ///
     /// # Errors
@@ -59,7 +60,13 @@ impl Connections {
             Status::Paused | Status::TokenExpired => return self.forget_ended(integration, &existing, now).await,
             _ => webhooks.scopes(&integration.config, integration.change_cursor.as_deref()),
         };
+        for cleared in existing.iter().filter(|subscription| subscription.trust(now) == Trust::Cleared) {
+            self.store.clear_doubt(cleared).await?;
+        }
         let plan = plan(&scopes, &existing, now);
+        for silent in existing.iter().filter(|subscription| subscription.trust(now) == Trust::Silent) {
+            tracing::warn!(integration.id = %integration.id, provider = %integration.provider, scope = silent.scope, made_at = %silent.created_at, "a webhook has fallen silent");
+        }
         if plan.make.is_empty() && plan.stop.is_empty() {
             return Ok(Changes::default());
         }
@@ -108,6 +115,8 @@ impl Connections {
             token_sha256: sha256(&token),
             created_at: now,
             expires_at: Some(now + UNANSWERED_LIVES),
+            heard_at: None,
+            doubt: None,
         };
         let token = SecretString::from(token);
         self.store.save_subscription(&reference, &subscription).await?;
@@ -208,8 +217,10 @@ fn plan(scopes: &[String], existing: &[Subscription], now: Timestamp) -> Plan {
             .filter(|subscription| subscription.scope == scope && !has_ended(subscription, now))
             .max_by(|one, other| one.id.cmp(&other.id))
     };
-    let is_past_half = |subscription: &Subscription| subscription.renew_at().is_some_and(|at| at <= now);
-    let make = scopes.iter().filter(|scope| newest(scope).is_none_or(is_past_half)).cloned().collect();
+    let is_worn = |subscription: &Subscription| {
+        subscription.renew_at().is_some_and(|at| at <= now) || subscription.trust(now) == Trust::Silent
+    };
+    let make = scopes.iter().filter(|scope| newest(scope).is_none_or(is_worn)).cloned().collect();
     let is_surplus = |subscription: &&Subscription| {
         let is_wanted = scopes.contains(&subscription.scope);
         let is_newest = newest(&subscription.scope).is_some_and(|newest| newest.id == subscription.id);
@@ -248,6 +259,8 @@ mod tests {
             token_sha256: [0; 32],
             created_at: at(from),
             expires_at: to.map(at),
+            heard_at: None,
+            doubt: None,
         }
     }
 
@@ -270,6 +283,17 @@ mod tests {
         check(&["a"], std::slice::from_ref(&old), 49, &[], &[]);
         check(&["a"], std::slice::from_ref(&old), 50, &["a"], &[]);
         check(&["a"], &[old, live("2", "a", 50, Some(150))], 51, &[], &["1"]);
+    }
+
+    #[test]
+    fn a_silent_one_gets_a_successor_at_once_and_stays_until_that_lives() {
+        let doubt = Some(domain::subscription::Doubt { since: at(1000), at: at(2000) });
+        let silent = Subscription { doubt, ..live("1", "a", 0, Some(100_000)) };
+        let heard = Subscription { heard_at: Some(at(1500)), ..silent.clone() };
+        check(&["a"], std::slice::from_ref(&silent), 2599, &[], &[]);
+        check(&["a"], std::slice::from_ref(&silent), 2600, &["a"], &[]);
+        check(&["a"], &[heard], 2600, &[], &[]);
+        check(&["a"], &[silent, live("2", "a", 2600, Some(102_600))], 2601, &[], &["1"]);
     }
 
     #[test]

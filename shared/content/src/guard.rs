@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_panic_is_an_unreadable_file() {
+    fn guarantee_24_a_panic_is_an_unreadable_file() {
         std::panic::set_hook(Box::new(|_| {}));
         let result = run(Duration::from_secs(5), || panic!("a fault"));
         let _ = std::panic::take_hook();
@@ -44,7 +44,7 @@ mod tests {
     }
 
     #[test]
-    fn work_that_overruns_is_left_behind() {
+    fn guarantee_24_work_that_overruns_is_left_behind() {
         let (release, blocked) = std::sync::mpsc::channel::<()>();
         let result = run(Duration::ZERO, move || {
             let _ = blocked.recv();

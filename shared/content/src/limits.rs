@@ -140,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bytes_are_counted_as_they_come_out() {
+    fn guarantee_23_bytes_are_counted_as_they_come_out() {
         let limits = Limits { expanded_bytes: 10, ..Limits::default() };
         let budget = Budget::new(&limits);
         let mut all = Vec::new();
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn no_time_left_stops_the_next_step() {
+    fn guarantee_23_no_time_left_stops_the_next_step() {
         let limits = Limits { time: Duration::ZERO, ..Limits::default() };
         let budget = Budget::new(&limits);
         assert!(matches!(budget.check_time(), Err(Error::TimedOut(_))));

@@ -178,7 +178,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn targets_are_seen_from_their_folder_and_stay_names() {
+    fn guarantee_23_targets_are_seen_from_their_folder_and_stay_names() {
         assert_eq!(resolve("ppt/slides", "../notesSlides/notesSlide1.xml"), "ppt/notesSlides/notesSlide1.xml");
         assert_eq!(resolve("xl", "/xl/worksheets/sheet1.xml"), "xl/worksheets/sheet1.xml");
         assert_eq!(resolve("xl", "../../../../etc/passwd"), "etc/passwd");

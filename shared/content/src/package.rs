@@ -315,7 +315,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn too_many_entries_are_refused_while_counting() {
+    fn guarantee_23_too_many_entries_are_refused_while_counting() {
         let names: Vec<String> = (0..11).map(|n| n.to_string()).collect();
         let parts: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "")).collect();
         let limits = Limits { entries: 10, ..Limits::default() };
@@ -324,7 +324,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn what_comes_out_is_counted_whatever_was_declared() {
+    fn guarantee_23_what_comes_out_is_counted_whatever_was_declared() {
         let body = "0".repeat(5_000_000);
         let mut bytes = zipped(&[("bomb", &body)]);
         assert!(bytes.len() < 6_000);
@@ -341,7 +341,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn entries_that_share_bytes_are_refused() {
+    fn guarantee_23_entries_that_share_bytes_are_refused() {
         let bytes = zipped(&[("a", "first"), ("b", "second")]);
         let mut same = bytes.clone();
         let directory = same.windows(4).rposition(|at| at == b"PK\x01\x02").unwrap();
@@ -377,7 +377,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn an_archive_is_no_document() {
+    fn guarantee_23_an_archive_is_no_document() {
         let inner = zipped(&[("a.txt", "text")]);
         check_with(&Limits::default(), &inner, "application/zip", "a.zip", Err("unsupported"));
         check_with(&Limits::default(), &zipped(&[]), "", "a.docx", Err("unsupported"));

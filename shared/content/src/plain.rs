@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_beyond_the_limit_is_refused_unread() {
+    fn guarantee_22_a_file_beyond_the_limit_is_refused_unread() {
         let limits = Limits { file_bytes: 3, ..Limits::default() };
         let file = crate::tests::file(b"four");
         let error = extract(file.path(), None, "a.txt", &limits).unwrap_err();

@@ -213,13 +213,13 @@ mod tests {
     }
 
     #[test]
-    fn a_document_type_is_refused_before_any_entity() {
+    fn guarantee_23_a_document_type_is_refused_before_any_entity() {
         let laughs = "<!DOCTYPE l [<!ENTITY a \"ha\"><!ENTITY b \"&a;&a;&a;&a;\">]><l>&b;</l>";
         assert_eq!(code(laughs), "unreadable");
     }
 
     #[test]
-    fn deep_nesting_and_huge_pieces_are_refused() {
+    fn guarantee_23_deep_nesting_and_huge_pieces_are_refused() {
         assert_eq!(code(&"<a>".repeat(501)), "too_large");
         assert_eq!(code(&format!("<a b='{}'/>", "<".repeat(9 << 20))), "too_large");
         assert_eq!(code(&format!("<a>{}</a>", " ".repeat(9 << 20))), "too_large");

@@ -103,6 +103,13 @@ impl PendingDeletes {
     pub const fn are_too_many(count: u64, of: u64) -> bool {
         count > 50 && count * 5 > of
     }
+
+    /// Whether a person who confirmed `confirmed` deletions, and then finds `count` carried out, got what they agreed to: a tenth more,
+    /// or ten, may have come to be gone since they looked.
+    #[must_use]
+    pub fn are_confirmed(count: u64, confirmed: u64) -> bool {
+        count <= confirmed.saturating_add((confirmed / 10).max(10))
+    }
 }
 
 /// An owner's connected account.
@@ -150,6 +157,8 @@ pub struct Integration {
     pub pending_deletes: Option<PendingDeletes>,
     /// A person has confirmed the pending deletions: the next full run may carry them out.
     pub deletes_confirmed: bool,
+    /// How many the person confirmed; `None` in rows from before this was written down.
+    pub confirmed_count: Option<u64>,
     /// Until when the provider asked us to wait.
     pub blocked_until: Option<Timestamp>,
     /// When the scheduler looks at it next; `None` means never.
@@ -188,5 +197,15 @@ mod tests {
         check(51, 255, false);
         check(51, 254, true);
         check(0, 0, false);
+    }
+
+    #[test]
+    fn guarantee_21_a_confirmation_is_for_about_as_many_as_were_shown() {
+        let check = |count, confirmed, is| assert_eq!(PendingDeletes::are_confirmed(count, confirmed), is, "{count}");
+        check(60, 60, true);
+        check(70, 60, true);
+        check(71, 60, false);
+        check(1100, 1000, true);
+        check(1101, 1000, false);
     }
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::id::{IntegrationId, JobId};
+use crate::integration::PendingDeletes;
 use crate::owner::Owner;
 use crate::provider::ProviderId;
 
@@ -131,6 +132,14 @@ pub struct SyncJob {
 impl SyncJob {
     /// Failed resources kept in the job itself; the rest is found by asking for the integration's failed resources.
     pub const MAX_FAILED_LISTED: usize = 100;
+
+    /// Whether this run may delete `count` of `of` resources without asking a person (again).
+    #[must_use]
+    pub fn may_delete(&self, count: u64, of: u64) -> bool {
+        let is_confirmed =
+            || self.checkpoint.confirmed_count.is_none_or(|confirmed| PendingDeletes::are_confirmed(count, confirmed));
+        !PendingDeletes::are_too_many(count, of) || (self.deletes_confirmed && is_confirmed())
+    }
 }
 
 /// How far a run has come; written after every page, in one write with the page's own record.
@@ -155,6 +164,15 @@ pub struct Checkpoint {
     pub skipped: u64,
     /// Resource outcomes reported so far; a hint that may be high or low, never a result.
     pub reported: u64,
+    /// When the last call that is reserved for this run is due: the run ends about then, or later while listing goes on.
+    #[serde(default)]
+    pub expected_end_at: Option<Timestamp>,
+    /// How often what was never reported has been handed out again.
+    #[serde(default)]
+    pub rehanded: u32,
+    /// How many deletions a person confirmed, where one did; `None` in runs from before this was written down.
+    #[serde(default)]
+    pub confirmed_count: Option<u64>,
 }
 
 /// What a worker tells the queue about a message it could not finish.
@@ -165,6 +183,8 @@ pub struct JobError {
     pub decision: Decision,
     /// Why.
     pub source: Box<dyn std::error::Error + Send + Sync>,
+    /// A call reserved for the message, which it carries when it is sent again; it comes no sooner than that.
+    pub slot: Option<Timestamp>,
 }
 
 /// What the queue should do with a message.
@@ -176,21 +196,33 @@ pub enum Decision {
     RetryAfter(Duration),
     /// Do not try again; what there is to record has been recorded.
     GiveUp,
+    /// Do not try again; it goes among the dead letters at once, for people to look at.
+    Poison,
 }
 
 impl JobError {
     /// An error that another attempt may mend.
     pub fn retry(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self { decision: Decision::Retry, source: source.into() }
+        Self { decision: Decision::Retry, source: source.into(), slot: None }
     }
 
     /// A wait that is nobody's fault.
     pub fn retry_after(delay: Duration, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self { decision: Decision::RetryAfter(delay), source: source.into() }
+        Self { decision: Decision::RetryAfter(delay), source: source.into(), slot: None }
+    }
+
+    /// A wait for a reserved call: the message is sent again with the slot, to come when it is due.
+    pub fn at_slot(slot: Timestamp, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self { slot: Some(slot), ..Self::retry_after(Duration::ZERO, source) }
+    }
+
+    /// A message that makes no sense: people have to look at it.
+    pub fn poison(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self { decision: Decision::Poison, source: source.into(), slot: None }
     }
 
     /// An error that no attempt mends.
     pub fn give_up(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self { decision: Decision::GiveUp, source: source.into() }
+        Self { decision: Decision::GiveUp, source: source.into(), slot: None }
     }
 }

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod circuit;
 pub mod clock;
 pub mod id;
 pub mod integration;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
-use crate::id::{ExternalId, IntegrationId, JobId};
+use crate::id::{AccountId, ExternalId, IntegrationId, JobId};
 use crate::owner::Owner;
 use crate::provider::ProviderId;
 use crate::resource::{DeleteReason, Resource};
@@ -59,8 +59,11 @@ impl SyncMessage {
 pub struct WebhookMessage {
     /// Which provider sent it.
     pub provider: ProviderId,
-    /// The integration its URL named, if it named one.
+    /// The integration whose subscription it was delivered under.
     pub integration: Option<IntegrationRef>,
+    /// The account that it is about, where the provider names no subscription: every integration of that account heeds it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<AccountId>,
     /// Its headers, names in lower case, without authorization and cookies.
     pub headers: BTreeMap<String, String>,
     /// Its body.
@@ -139,5 +142,15 @@ mod tests {
             "integrationId":"01JD0000000000000000000000"},"jobId":"01JD0000000000000000000001","later":true}"#;
         let message: SyncMessage = serde_json::from_str(text).unwrap();
         assert!(matches!(message, SyncMessage::Run { looks: 0, .. }));
+    }
+
+    #[test]
+    fn guarantee_48_a_delivery_of_the_version_before_decodes_and_one_of_a_later_too() {
+        let text = r#"{"provider":"google_drive","integration":null,"headers":{"a":"b"},"body":{"text":"{}"},
+            "receivedAt":"2026-11-25T06:00:00Z","later":{"x":1}}"#;
+        let message: WebhookMessage = serde_json::from_str(text).unwrap();
+        assert_eq!((message.account.as_ref(), &message.body), (None, &Body::Text("{}".to_owned())));
+        // The version before knows no account, and is not shown one where there is none.
+        assert!(!serde_json::to_string(&message).unwrap().contains("account"));
     }
 }

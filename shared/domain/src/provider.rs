@@ -2,11 +2,10 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::rate::Limit;
+use crate::rate::Budget;
 
 /// A service that accounts can be connected at, under SPEC's id.
 ///
@@ -103,43 +102,10 @@ pub struct RateLimits {
     pub concurrent: u32,
 }
 
-/// The share of a provider's quota that we use, in percent. The rest is left to the customer's own use of the account.
-const OUR_PERCENT: u64 = 70;
-
 impl RateLimits {
-    /// Our share of the limit per minute. Five seconds' worth may be taken at once, so that no minute sees more than the whole limit.
+    /// What we allow ourselves of them.
     #[must_use]
-    pub fn our_minute(self) -> Limit {
-        let units = ours(self.per_minute);
-        Limit { units, period: Duration::from_secs(60), burst: (units / 12).max(1) }
-    }
-
-    /// Our share of the limit per day, where there is one. An hour's worth may be taken at once.
-    #[must_use]
-    pub fn our_day(self) -> Option<Limit> {
-        let units = ours(self.per_day?);
-        Some(Limit { units, period: Duration::from_secs(86_400), burst: (units / 24).max(1) })
-    }
-}
-
-fn ours(units: u32) -> u32 {
-    u32::try_from(u64::from(units) * OUR_PERCENT / 100).unwrap_or(units).max(1)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_share_is_left_to_the_customer_even_with_a_burst() {
-        let check = |per_minute: u32, units, burst| {
-            let limit = RateLimits { per_minute, per_day: None, concurrent: 1 }.our_minute();
-            assert_eq!((limit.units, limit.burst), (units, burst));
-        };
-        check(1625, 1137, 94);
-        check(100, 70, 5);
-        check(1, 1, 1);
-        let daily = RateLimits { per_minute: 1, per_day: Some(1000), concurrent: 1 }.our_day().unwrap();
-        assert_eq!((daily.units, daily.burst), (700, 29));
+    pub fn budget(self) -> Budget {
+        Budget::of(self)
     }
 }

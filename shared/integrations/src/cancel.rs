@@ -1,6 +1,7 @@
 //! Cancels a run: its job ends with the counts of what is done, and the slot is free.
 
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 use domain::job::FailedResource;
 use domain::resource::{Outcome, Record};
@@ -13,8 +14,13 @@ use crate::error::Error;
 /// How often a run that moves under our hands is read again before it is cancelled without its counts.
 const TRIES: usize = 3;
 
+/// What summing up may take within a request, whose caller waits at most 30 s. A run that is larger than that is cancelled with the
+/// counts that were last known.
+const SUMMING_TAKES: Duration = Duration::from_secs(8);
+
 impl Integrations {
-    /// Cancels a run that has not ended. What it did stays done and is counted.
+    /// Cancels a run that has not ended. What it did stays done and is counted. Another pass that was asked for meanwhile begins when
+    /// the integration is due next.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::JobNotFound`], [`Error::JobEnded`], [`Error::Unavailable`].
@@ -33,20 +39,29 @@ impl Integrations {
             }
             let row = self.store.find_integration(&reference).await?;
             let Some(row) = row.filter(|row| row.active.is_some_and(|run| run.job_id == job_id)) else { break };
-            let job = self.summed(job).await?;
+            let summing = tokio::time::timeout(SUMMING_TAKES, self.summed(job));
+            let Ok(job) = summing.await else {
+                tracing::warn!(integration.id = %integration.id, job.id = %job_id, "a run is too large to be summed up while somebody waits for its end");
+                break;
+            };
+            let job = job?;
             let due_at = self.syncs.next_due(&row).await?;
             match self.store.finish_run(&end_of(row, job.clone(), due_at)).await? {
-                Finished::Yes => return Ok(job),
-                Finished::Again(mode) => {
-                    self.syncs.after_run(&reference, Some(mode)).await?;
-                    return Ok(job);
-                }
+                Finished::Yes | Finished::Again(_) => return Ok(job),
                 // A worker took the run up in between, or ended it: look again.
                 Finished::Gone => {}
             }
         }
         match self.store.cancel_job(&reference, job_id, self.clock.now()).await? {
-            Cancelled::Yes(job) => Ok(job),
+            Cancelled::Yes(job) => {
+                // It fell due soon, as a run that is watched; now it is due as one without a run.
+                if let Some(row) = self.store.find_integration(&reference).await?
+                    && row.active.is_none()
+                {
+                    self.store.set_due(&reference, self.syncs.next_due(&row).await?).await?;
+                }
+                Ok(job)
+            }
             Cancelled::Final(_) => Err(Error::JobEnded),
             Cancelled::Unknown => Err(Error::JobNotFound),
         }

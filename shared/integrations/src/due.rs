@@ -18,14 +18,17 @@ pub fn next_due(integration: &Integration, plan: Plan, has_webhooks: bool, now: 
 }
 
 /// When an integration falls due after its settings or its state have changed: at once if the interval has passed since its last sync.
+/// One in the state ERROR keeps the time of its next daily try.
 pub(crate) fn due_since_last_sync(
     integration: &Integration,
     plan: Plan,
     has_webhooks: bool,
     now: Timestamp,
 ) -> Option<Timestamp> {
-    let from = integration.last_sync_at.unwrap_or(now);
+    let failing = integration.status == Status::Error;
+    let from = integration.last_sync_at.filter(|_| !failing).unwrap_or(now);
     let due = due_after(integration, plan, has_webhooks, from)?.max(now);
+    let due = integration.due_at.filter(|_| failing).unwrap_or(due);
     Some(integration.blocked_until.map_or(due, |until| due.max(until)))
 }
 
@@ -40,7 +43,7 @@ fn due_after(integration: &Integration, plan: Plan, has_webhooks: bool, from: Ti
 
 /// An integration's share of a tenth of the interval (five minutes at most). It is the same every time, so that integrations that
 /// once fell due together drift apart, and differs by id.
-fn spread(id: IntegrationId, interval: chrono::TimeDelta) -> chrono::TimeDelta {
+pub(crate) fn spread(id: IntegrationId, interval: chrono::TimeDelta) -> chrono::TimeDelta {
     let most_ms = (interval / 10).min(MOST_SPREAD).num_milliseconds().max(1);
     // FNV-1a over the id: its random part differs enough, and the result is the same in every build.
     let hash = id
@@ -86,6 +89,7 @@ pub(crate) mod tests {
             again: None,
             pending_deletes: None,
             deletes_confirmed: false,
+            confirmed_count: None,
             blocked_until: None,
             due_at: None,
             retry_failed: false,
@@ -135,6 +139,15 @@ pub(crate) mod tests {
         let synced = Integration { last_sync_at: Some(at(0)), ..integration() };
         assert_eq!(due_since_last_sync(&synced, Plan::Pro, true, at(10_000)), Some(at(10_000)));
         assert!(due_since_last_sync(&synced, Plan::Pro, true, at(1000)).unwrap() >= at(3600));
+    }
+
+    #[test]
+    fn new_settings_try_nothing_sooner_that_failed_too_often() {
+        let failing = Integration { status: Status::Error, last_sync_at: Some(at(0)), ..integration() };
+        let due = |row: &Integration| due_since_last_sync(row, Plan::Pro, true, at(500_000));
+        assert!(due(&failing).unwrap() >= at(500_000 + 86_400));
+        assert_eq!(due(&Integration { due_at: Some(at(500_700)), ..failing.clone() }), Some(at(500_700)));
+        assert_eq!(due(&Integration { sync_frequency: SyncFrequency::Manual, ..failing }), None);
     }
 
     #[test]

@@ -19,6 +19,9 @@ pub enum Error {
     /// A person must connect again first.
     #[error("the provider no longer accepts the connection")]
     TokenExpired,
+    /// The integration is in the state ERROR and has its next try at its due time.
+    #[error("the integration failed too often and is tried daily")]
+    Waiting,
     /// The integration has no such job.
     #[error("there is no such job")]
     JobNotFound,
@@ -48,6 +51,7 @@ impl Error {
             Self::NotConnected => "not_connected",
             Self::Paused => "paused",
             Self::TokenExpired => "token_expired",
+            Self::Waiting => "waiting",
             Self::JobNotFound => "job_not_found",
             Self::JobEnded => "job_ended",
             Self::NothingPending => "nothing_pending",
@@ -84,6 +88,7 @@ impl From<Error> for JobError {
             | Error::NotConnected
             | Error::Paused
             | Error::TokenExpired
+            | Error::Waiting
             | Error::JobNotFound
             | Error::JobEnded
             | Error::NothingPending

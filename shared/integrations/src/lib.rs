@@ -2,6 +2,7 @@
 
 mod cancel;
 mod configure;
+pub mod dead_letters;
 mod deletes;
 mod due;
 mod error;
@@ -22,6 +23,7 @@ use sink::Sink;
 use store::Store;
 
 pub use configure::Change;
+pub use dead_letters::DeadLetters;
 pub use due::next_due;
 pub use error::Error;
 pub use lifecycle::Disconnected;

@@ -1,5 +1,7 @@
 //! Connected, synced by hand, paused, resumed, disconnected: what people do with an integration as a whole.
 
+use std::time::Instant;
+
 use domain::status::Event;
 use domain::{Integration, Owner, ProviderId, Status, SyncFrequency, SyncMode, Trigger};
 
@@ -91,6 +93,7 @@ impl Integrations {
     /// # Errors
     /// [`Error::NotFound`]; [`Error::NotConnected`] if it is disconnected and nothing is to be purged; [`Error::Unavailable`].
     pub async fn disconnect(&self, owner: &Owner, provider: ProviderId, purge: bool) -> Result<Disconnected, Error> {
+        let began = Instant::now();
         let integration = self.get(owner, provider).await?;
         match integration.status {
             Status::Disconnected if !purge => return Err(Error::NotConnected),
@@ -99,7 +102,7 @@ impl Integrations {
                 self.cut(&integration).await?;
             }
         }
-        let purged = if purge { Some(self.purge(&integration.reference()).await?) } else { None };
+        let purged = if purge { Some(self.purge(&integration.reference(), began).await?) } else { None };
         Ok(Disconnected { purged })
     }
 

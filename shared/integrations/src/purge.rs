@@ -10,7 +10,7 @@ use sink::Deletion;
 use crate::Integrations;
 use crate::error::Error;
 
-/// What a purge may take within one request; the API's callers wait at most 30 s.
+/// When a request that disconnects and purges begins no further page; the API's callers wait at most 30 s.
 const SLICE: Duration = Duration::from_secs(18);
 
 /// Records looked at together.
@@ -26,12 +26,11 @@ pub struct Purge {
 }
 
 impl Integrations {
-    /// Deletes content for as long as a request may take. Content goes before its record does. Stops at once when the account is
+    /// Deletes content for as long as a request that began then may take, a page at least. Content goes before its record does. Stops at once when the account is
     /// connected again, since what is synced then is wanted.
-    pub(crate) async fn purge(&self, reference: &IntegrationRef) -> Result<Purge, Error> {
-        let began = Instant::now();
+    pub(crate) async fn purge(&self, reference: &IntegrationRef, began: Instant) -> Result<Purge, Error> {
         let (mut done, mut cursor, mut left) = (Purge::default(), None, false);
-        while began.elapsed() < SLICE {
+        loop {
             match self.store.find_integration(reference).await? {
                 Some(row) if row.status == Status::Disconnected => {}
                 _ => return Ok(done),
@@ -43,9 +42,11 @@ impl Integrations {
                 done.complete = !left;
                 return Ok(done);
             };
+            if began.elapsed() >= SLICE {
+                return Ok(done);
+            }
             cursor = Some(next);
         }
-        Ok(done)
     }
 
     /// Deletes a page of records with their content; says how many of them the sink would not let go.

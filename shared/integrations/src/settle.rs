@@ -55,14 +55,13 @@ fn change(row: &Integration, event: Event, with: &Settled) -> Option<StatusChang
             row.failures_in_a_row
         }
     };
-    let stays_due = to.is_scheduled() || row.active.is_some();
     Some(StatusChange {
         from: row.status,
         to,
         last_error: with.last_error.clone(),
         failures_in_a_row,
         blocked_until: with.blocked_until,
-        due_at: with.due_at.or(row.due_at).filter(|_| stays_due),
+        due_at: with.due_at.filter(|_| to.is_scheduled() || row.active.is_some()),
     })
 }
 
@@ -87,9 +86,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_scheduled_any_more_is_not_due_any_more() {
+    fn when_it_is_due_is_written_only_where_that_was_asked_for() {
         let row = Integration { due_at: Some(at(50)), ..integration() };
-        assert_eq!(change(&row, Event::PausedByPerson, &Settled::default()).unwrap().due_at, None);
-        assert_eq!(change(&row, Event::Failed { in_a_row: 2 }, &Settled::default()).unwrap().due_at, Some(at(50)));
+        let due_at = |event, due_at| change(&row, event, &Settled { due_at, ..Settled::default() }).unwrap().due_at;
+        assert_eq!(due_at(Event::Failed { in_a_row: 2 }, None), None, "what was read may be old by now");
+        assert_eq!(due_at(Event::Failed { in_a_row: 2 }, Some(at(60))), Some(at(60)));
+        assert_eq!(due_at(Event::PausedByPerson, Some(at(60))), None, "nothing starts while it is paused");
     }
 }

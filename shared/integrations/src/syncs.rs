@@ -32,6 +32,8 @@ pub struct Syncs {
     registry: Arc<providers::Registry>,
     pub(crate) clock: SharedClock,
     entries: Arc<Mutex<HashMap<ProviderId, (Timestamp, RegistryEntry)>>>,
+    /// When a sync was last started to try a provider that was down.
+    pub(crate) probes: Arc<Mutex<HashMap<ProviderId, Timestamp>>>,
 }
 
 /// What became of a request for a sync.
@@ -52,7 +54,7 @@ impl Syncs {
         registry: Arc<providers::Registry>,
         clock: SharedClock,
     ) -> Self {
-        Self { store, queue, registry, clock, entries: Arc::default() }
+        Self { store, queue, registry, clock, entries: Arc::default(), probes: Arc::default() }
     }
 
     /// Asks for a sync. Starts a run where none is under way; else gives the running job, and has another pass follow it unless
@@ -60,7 +62,8 @@ impl Syncs {
     /// where the slot is free; two requests where it is taken.
     ///
     /// # Errors
-    /// [`Error::Paused`], [`Error::TokenExpired`], [`Error::NotConnected`] in those states; [`Error::Unavailable`] if
+    /// [`Error::Paused`], [`Error::TokenExpired`], [`Error::NotConnected`] in those states; [`Error::Waiting`] for a webhook in
+    /// the state ERROR, whose change the next daily try finds; [`Error::Unavailable`] if
     /// nothing was stored. A message that could not be sent is no error: the run is stored and the scheduler sends it.
     pub async fn request(
         &self,
@@ -71,7 +74,7 @@ impl Syncs {
         let reference = integration.reference();
         let mut row = integration.clone();
         for _ in 0..TRIES {
-            check_may_run(row.status)?;
+            check_may_run(&row, trigger)?;
             let now = self.clock.now();
             let job = new_job(&row, mode, trigger, now);
             match self.store.start_run(&row, &job, now + WATCH).await? {
@@ -81,7 +84,8 @@ impl Syncs {
                 }
                 Started::Busy(active) => {
                     let running = Requested { job_id: active.job_id, started: false };
-                    if trigger == Trigger::Schedule || self.store.want_another(&reference, job.mode, now).await? {
+                    // The mode that was asked for: without a cursor this pass would be a full one, but after the run there is a cursor.
+                    if trigger == Trigger::Schedule || self.store.want_another(&reference, mode, now).await? {
                         return Ok(running);
                     }
                     // The run ended between the two requests: the slot is free.
@@ -111,7 +115,7 @@ impl Syncs {
         }
         match self.request(&integration, mode, Trigger::Webhook).await {
             Ok(requested) => Ok(Some(requested)),
-            Err(Error::Paused | Error::TokenExpired | Error::NotConnected) => Ok(None),
+            Err(Error::Paused | Error::TokenExpired | Error::NotConnected | Error::Waiting) => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -165,9 +169,10 @@ impl Syncs {
     }
 }
 
-/// Whether runs start in this status.
-const fn check_may_run(status: Status) -> Result<(), Error> {
-    match status {
+/// Whether a run starts, or may be wished for. In the state ERROR the clock, which comes daily, and people may start one.
+const fn check_may_run(integration: &Integration, trigger: Trigger) -> Result<(), Error> {
+    match integration.status {
+        Status::Error if matches!(trigger, Trigger::Webhook) && integration.active.is_none() => Err(Error::Waiting),
         Status::Active | Status::Error | Status::RateLimited => Ok(()),
         Status::Paused => Err(Error::Paused),
         Status::TokenExpired => Err(Error::TokenExpired),
@@ -192,7 +197,10 @@ fn new_job(integration: &Integration, mode: SyncMode, trigger: Trigger, now: Tim
         counts: Counts::default(),
         error_message: None,
         failed_resources: Vec::new(),
-        checkpoint: Checkpoint::default(),
+        checkpoint: Checkpoint {
+            confirmed_count: integration.confirmed_count.filter(|_| integration.deletes_confirmed),
+            ..Checkpoint::default()
+        },
         deletes_confirmed: integration.deletes_confirmed,
         outages: 0,
         progress_at: now,
@@ -217,17 +225,33 @@ mod tests {
 
     #[test]
     fn a_confirmation_travels_with_the_next_run() {
-        let row = Integration { deletes_confirmed: true, runs: 4, ..integration() };
+        let row = Integration { deletes_confirmed: true, confirmed_count: Some(60), runs: 4, ..integration() };
         let job = new_job(&row, SyncMode::Full, Trigger::Manual, at(5));
-        assert!(job.deletes_confirmed);
+        assert_eq!((job.deletes_confirmed, job.checkpoint.confirmed_count), (true, Some(60)));
+        let dropped = Integration { deletes_confirmed: false, ..row };
+        assert_eq!(new_job(&dropped, SyncMode::Full, Trigger::Manual, at(5)).checkpoint.confirmed_count, None);
         assert_eq!((job.run, job.status, job.fence), (5, JobStatus::Pending, 0));
     }
 
     #[test]
     fn nothing_runs_that_a_person_stopped() {
-        assert!(check_may_run(Status::Error).is_ok());
-        assert!(matches!(check_may_run(Status::Paused), Err(Error::Paused)));
-        assert!(matches!(check_may_run(Status::TokenExpired), Err(Error::TokenExpired)));
-        assert!(matches!(check_may_run(Status::Disconnected), Err(Error::NotConnected)));
+        let check = |status| check_may_run(&Integration { status, ..integration() }, Trigger::Manual);
+        assert!(check(Status::Error).is_ok());
+        assert!(matches!(check(Status::Paused), Err(Error::Paused)));
+        assert!(matches!(check(Status::TokenExpired), Err(Error::TokenExpired)));
+        assert!(matches!(check(Status::Disconnected), Err(Error::NotConnected)));
+    }
+
+    #[test]
+    fn what_failed_too_often_is_not_tried_again_for_every_webhook() {
+        let failing = Integration { status: Status::Error, ..integration() };
+        assert!(matches!(check_may_run(&failing, Trigger::Webhook), Err(Error::Waiting)));
+        for trigger in [Trigger::Manual, Trigger::Schedule] {
+            assert!(check_may_run(&failing, trigger).is_ok());
+        }
+        assert!(check_may_run(&integration(), Trigger::Webhook).is_ok());
+        // Somebody has it run: the wish for another pass is worth keeping, since this one may mend it.
+        let active = Some(domain::integration::ActiveRun { job_id: JobId::new(at(1)), run: 1 });
+        assert!(check_may_run(&Integration { active, ..failing }, Trigger::Webhook).is_ok());
     }
 }

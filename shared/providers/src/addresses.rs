@@ -3,8 +3,11 @@
 //! A host name is looked up and judged in one step, and the connection goes to the very addresses that were judged: a name that
 //! answers differently the second time gains nothing. Literal addresses in URLs never reach the resolver and are judged in `endpoints`.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 
+use futures::future::BoxFuture;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 /// A name whose every address is one that may not be connected to.
@@ -73,15 +76,35 @@ fn is_public_v6(v6: Ipv6Addr) -> bool {
     (a & 0xe000) == 0x2000 && a != 0x2002 && !(a == 0x2001 && (b == 0 || b == 0x0db8)) && a != 0x3fff
 }
 
+/// What is asked for a name's addresses: the system, or what a test puts in its place.
+pub type Names = Arc<dyn Fn(String) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> + Send + Sync>;
+
+/// The system's own look-up.
+#[must_use]
+pub fn system_names() -> Names {
+    Arc::new(|name| Box::pin(async move { Ok(tokio::net::lookup_host((name.as_str(), 0)).await?.collect()) }))
+}
+
 /// Looks names up and keeps the addresses that may be connected to.
-#[derive(Debug, Clone, Copy)]
-pub struct Resolver(pub Reach);
+#[derive(Clone)]
+pub struct Resolver {
+    reach: Reach,
+    names: Names,
+}
+
+impl Resolver {
+    /// A resolver that hands out what `reach` allows of what `names` says.
+    #[must_use]
+    pub fn new(reach: Reach, names: Names) -> Self {
+        Self { reach, names }
+    }
+}
 
 impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let reach = self.0;
+        let (reach, found) = (self.reach, (self.names)(name.as_str().to_owned()));
         Box::pin(async move {
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            let found = found.await?;
             let allowed: Vec<SocketAddr> = found.iter().copied().filter(|to| reach.allows(to.ip())).collect();
             if allowed.is_empty() && !found.is_empty() {
                 return Err(Refused.into());
@@ -102,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn only_public_addresses_are_reached_unless_the_operator_says_so() {
+    fn guarantee_35_only_public_addresses_are_reached_unless_the_operator_says_so() {
         check("142.250.180.10", true, true);
         check("2a00:1450:4001:82a::200a", true, true);
         for private in [
@@ -127,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn metadata_addresses_are_never_reached() {
+    fn guarantee_35_metadata_addresses_are_never_reached() {
         for address in [
             "169.254.169.254",
             "169.254.170.2",
@@ -143,9 +166,32 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_name_that_leads_home_is_refused_at_the_look_up() {
-        let error = Resolver(Reach::Public).resolve("localhost".parse().unwrap()).await.err().unwrap();
+    async fn guarantee_35_a_name_that_leads_home_is_refused_at_the_look_up() {
+        let resolver = |reach| Resolver::new(reach, system_names());
+        let error = resolver(Reach::Public).resolve("localhost".parse().unwrap()).await.err().unwrap();
         assert!(error.is::<Refused>());
-        assert!(Resolver(Reach::OperatorNamed).resolve("localhost".parse().unwrap()).await.is_ok());
+        assert!(resolver(Reach::OperatorNamed).resolve("localhost".parse().unwrap()).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn guarantee_35_every_look_up_is_judged_and_only_judged_addresses_are_handed_out() {
+        // A name that is public when it is asked for first, half private then, and wholly private at last.
+        let answers =
+            [&["142.250.180.10"][..], &["169.254.169.254", "142.250.180.10", "10.0.0.1"], &["127.0.0.1", "::1"]];
+        let asked = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let count = Arc::clone(&asked);
+        let names: Names = Arc::new(move |_| {
+            let at = count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            let found = answers[at].iter().map(|address| SocketAddr::new(address.parse().unwrap(), 0)).collect();
+            Box::pin(async move { Ok(found) })
+        });
+        let resolver = Resolver::new(Reach::Public, names);
+        let public: Vec<SocketAddr> = vec!["142.250.180.10:0".parse().unwrap()];
+        for _ in 0..2 {
+            let found = resolver.resolve("evil.example".parse().unwrap()).await.unwrap();
+            assert_eq!(found.collect::<Vec<_>>(), public);
+        }
+        assert!(resolver.resolve("evil.example".parse().unwrap()).await.err().unwrap().is::<Refused>());
+        assert_eq!(asked.load(std::sync::atomic::Ordering::SeqCst), 3, "each connection looks up once");
     }
 }

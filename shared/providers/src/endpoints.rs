@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_providers_own_hosts_are_called() {
+    fn guarantee_35_only_the_providers_own_hosts_are_called() {
         let check = |url: &str, allowed: bool| assert_eq!(maps_to(url, &[]).is_some(), allowed, "{url}");
         check("https://www.googleapis.com/drive/v3/files", true);
         check("https://WWW.googleapis.com./drive", true);
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn an_endpoint_may_be_private_and_plain_but_never_link_local_or_with_a_password() {
+    fn guarantee_35_an_endpoint_may_be_private_and_plain_but_never_link_local_or_with_a_password() {
         let check = |to, allowed: bool| {
             assert_eq!(
                 maps_to("https://www.googleapis.com/x", &[("https://www.googleapis.com", to)]).is_some(),
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn urls_in_answers_of_an_endpoint_lead_back_to_it_only() {
+    fn guarantee_35_urls_in_answers_of_an_endpoint_lead_back_to_it_only() {
         let map = [("https://www.googleapis.com", "http://127.0.0.1:4010/g")];
         assert!(maps_to("http://127.0.0.1:4010/export/1", &map).is_some());
         assert!(maps_to("http://127.0.0.1:4011/export/1", &map).is_none());

@@ -83,10 +83,68 @@ impl ProviderError {
         Self { provider, kind, source: None }
     }
 
+    /// Whether the call may have been carried out though no usable answer came: it was cut off, timed out, failed half way, or
+    /// answered by something that is not the provider. A call that was refused in the provider's own words, or that never
+    /// found a connection (no such host, nobody listening), was not.
+    #[must_use]
+    pub fn is_unanswered(&self) -> bool {
+        match self.kind {
+            Kind::Unavailable => {
+                let cause = self.source.as_ref().and_then(|cause| cause.downcast_ref::<reqwest::Error>());
+                !cause.is_some_and(reqwest::Error::is_connect)
+            }
+            Kind::Malformed(_) => true,
+            Kind::TokenRejected
+            | Kind::GrantDead(_)
+            | Kind::ScopeMissing
+            | Kind::RateLimited { .. }
+            | Kind::NotFound
+            | Kind::Forbidden(_)
+            | Kind::TooLarge(_)
+            | Kind::Unsupported(_)
+            | Kind::CursorExpired
+            | Kind::PageExpired
+            | Kind::Misconfigured(_)
+            | Kind::AddressRefused(_)
+            | Kind::Rejected(_) => false,
+        }
+    }
+
     /// The same error with its cause.
     #[must_use]
     pub fn because(mut self, source: impl Into<BoxError>) -> Self {
         self.source = Some(source.into());
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::ProviderId;
+
+    use super::*;
+    use crate::http::{Call, Http, Site};
+    use crate::testing::{Reply, Server, settings};
+
+    const SITE: Site = Site { provider: ProviderId::GoogleDrive, hosts: &["api.example"], storage: &[] };
+
+    async fn asked(at: &str) -> ProviderError {
+        let (token, url) = ("t".into(), url::Url::parse("https://api.example/").unwrap());
+        Http::new().send(SITE, &settings(&[("https://api.example", at)]), Call::get(url, &token)).await.unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn what_never_found_a_connection_was_not_carried_out_and_what_broke_off_may_have_been() {
+        for nowhere in ["http://127.0.0.1:9", "http://nobody.invalid"] {
+            let error = asked(nowhere).await;
+            assert!(error.kind == Kind::Unavailable && !error.is_unanswered(), "{nowhere}: {error:?}");
+        }
+        let server = Server::start(|_| Reply::bytes(b"short").with("content-length", "100")).await;
+        let error = asked(server.url()).await;
+        assert!(error.kind == Kind::Unavailable && error.is_unanswered(), "{error:?}");
+        let said = |kind| ProviderError::new(ProviderId::GoogleDrive, kind).is_unanswered();
+        assert!(said(Kind::Malformed("html".to_owned())));
+        assert!(!said(Kind::GrantDead("invalid_grant".to_owned())));
+        assert!(!said(Kind::RateLimited { retry_after: None }));
     }
 }

@@ -26,6 +26,7 @@ use url::Url;
 use crate::error::{Kind, ProviderError};
 use crate::http::{Answer, Call, Http, Payload, Site};
 use crate::provider::Flow;
+pub use crate::refusal::{Refusal, Verdict};
 use crate::retry_after;
 
 /// Longest believed life of an access token; a longer one is taken as this.
@@ -46,6 +47,8 @@ pub struct CodeFlow {
     pub scopes: &'static [&'static str],
     /// What else the provider wants in the authorize URL.
     pub extra: &'static [(&'static str, &'static str)],
+    /// Where the provider's refusals mean something else than RFC 6749 says. The first that fits decides.
+    pub refusals: &'static [Refusal],
 }
 
 type Client = oauth2::Client<
@@ -189,7 +192,7 @@ impl CodeFlow {
         // The payload brings its own.
         headers.remove(http::header::CONTENT_TYPE);
         let call = Call { method: parts.method, url, bearer: None, headers, payload: Payload::Form(form.into()) };
-        let answer = http.send(self.site, settings, call).await?;
+        let answer = http.send_patiently(self.site, settings, call).await?;
         self.check_temporary(&answer, http.now())?;
         // Some providers answer errors with 200; the crate looks for an error only elsewhere.
         let status = match error_code(&answer.body) {
@@ -219,7 +222,10 @@ impl CodeFlow {
         // The crate's errors are not kept as causes: two of them carry the body.
         let answer = answer.map_err(|error| match error {
             RequestTokenError::Request(error) => error,
-            RequestTokenError::ServerResponse(response) => self.error(refused(response.error().as_ref())),
+            RequestTokenError::ServerResponse(response) => {
+                let said = response.error_description().map_or("", String::as_str);
+                self.error(self.refused(response.error().as_ref(), said))
+            }
             RequestTokenError::Parse(..) | RequestTokenError::Other(_) => self.error(malformed()),
         })?;
         if answer.access_token.secret().is_empty() {
@@ -232,6 +238,17 @@ impl CodeFlow {
             expires_at: answer.life_seconds().map(|life| now + life),
             scope: answer.scope,
         })
+    }
+
+    /// What a refusal means at this provider. What it said beside the code is compared and not repeated.
+    fn refused(&self, code: &str, said: &str) -> Kind {
+        let fits = |refusal: &&Refusal| refusal.code == code && said.contains(refusal.saying);
+        match self.refusals.iter().find(fits).map(|refusal| refusal.means) {
+            Some(Verdict::Dead) => Kind::GrantDead(word(code)),
+            Some(Verdict::Passing) => Kind::Unavailable,
+            Some(Verdict::Ours) => Kind::Misconfigured(word(code)),
+            None => refused(code),
+        }
     }
 
     fn error(&self, kind: Kind) -> ProviderError {
@@ -265,9 +282,7 @@ fn malformed() -> Kind {
 
 /// What an error code of the token or revocation endpoint means (RFC 6749 section 5.2, RFC 7009, and what providers add).
 fn refused(code: &str) -> Kind {
-    // Codes are words; anything else is not repeated, since it may echo what was sent.
-    let is_word = !code.is_empty() && code.len() <= 40 && code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
-    let word = if is_word { code.to_owned() } else { "unknown".to_owned() };
+    let word = word(code);
     match code {
         "invalid_grant"
         | "access_denied"
@@ -277,6 +292,7 @@ fn refused(code: &str) -> Kind {
         | "invalid_token"
         | "bad_verification_code"
         | "bad_refresh_token"
+        | "invalid_refresh_token"
         | "expired_token" => Kind::GrantDead(word),
         "invalid_client"
         | "deleted_client"
@@ -291,6 +307,12 @@ fn refused(code: &str) -> Kind {
         "slow_down" | "rate_limit_exceeded" => Kind::RateLimited { retry_after: None },
         _ => Kind::Rejected(word),
     }
+}
+
+/// Codes are words; anything else is not repeated, since it may echo what was sent.
+fn word(code: &str) -> String {
+    let is_word = !code.is_empty() && code.len() <= 40 && code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    if is_word { code.to_owned() } else { "unknown".to_owned() }
 }
 
 /// The `error` of a body that carries one and no token.
@@ -370,7 +392,7 @@ mod tests {
     }
 
     #[test]
-    fn any_life_that_a_provider_writes_is_taken_within_bounds() {
+    fn guarantee_29_any_life_that_a_provider_writes_is_taken_within_bounds() {
         check_life("3920", Some(3920));
         check_life("\"3600\"", Some(3600));
         check_life("0", Some(0));
@@ -395,7 +417,26 @@ mod tests {
     }
 
     #[test]
-    fn tokens_are_not_printed() {
+    fn guarantee_28_a_provider_may_mean_something_of_its_own() {
+        const OWN: CodeFlow = CodeFlow {
+            refusals: &[
+                Refusal { code: "invalid_grant", saying: "already being processed", means: Verdict::Passing },
+                Refusal { code: "invalid_grant", saying: "IP restricted", means: Verdict::Ours },
+                Refusal { code: "unauthorized_client", saying: "", means: Verdict::Dead },
+            ],
+            ..FLOW
+        };
+        let check = |code, said, kind| assert_eq!(OWN.refused(code, said), kind, "{code} {said}");
+        check("invalid_grant", "token request is already being processed", Kind::Unavailable);
+        check("invalid_grant", "IP restricted or invalid login hours", Kind::Misconfigured("invalid_grant".to_owned()));
+        check("invalid_grant", "expired access/refresh token", Kind::GrantDead("invalid_grant".to_owned()));
+        check("unauthorized_client", "refresh_token is invalid", Kind::GrantDead("unauthorized_client".to_owned()));
+        check("something_new", "", Kind::Rejected("something_new".to_owned()));
+        assert_eq!(FLOW.refused("unauthorized_client", ""), Kind::Misconfigured("unauthorized_client".to_owned()));
+    }
+
+    #[test]
+    fn guarantee_43_tokens_are_not_printed() {
         let answer: TokenAnswer =
             serde_json::from_str(r#"{"access_token":"canary","refresh_token":"canary"}"#).unwrap();
         assert!(!format!("{answer:?}").contains("canary"));
@@ -410,6 +451,7 @@ mod tests {
         revoke: "https://auth.example/revoke",
         scopes: &["read", "list"],
         extra: &[("access_type", "offline")],
+        refusals: &[],
     };
 
     fn now() -> Timestamp {
@@ -475,7 +517,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn every_refusal_of_the_token_endpoint_says_who_must_act() {
+    async fn guarantee_28_every_refusal_of_the_token_endpoint_says_who_must_act() {
         let dead = Kind::GrantDead("invalid_grant".to_owned());
         assert_eq!(
             refusal(400, r#"{"error":"invalid_grant","error_description":"canary","error_subtype":"invalid_rapt"}"#)

@@ -13,6 +13,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use crate::error::ProviderError;
+pub use crate::refresh_tokens::RefreshTokens;
 
 /// What a provider is, for lists, pages and limits.
 #[derive(Debug, Clone)]
@@ -33,6 +34,8 @@ pub struct Manifest {
     pub scopes: &'static [&'static str],
     /// What the provider allows.
     pub rate_limits: RateLimits,
+    /// What becomes of a refresh token that was used; see there for which provider does what.
+    pub refresh_tokens: RefreshTokens,
 }
 
 /// The right to call a provider for one integration. Made by `connections` alone.
@@ -292,6 +295,12 @@ pub struct Registered {
 pub trait Webhooks: Send + Sync {
     /// The id of the subscription that a delivery names, if deliveries of this provider name one. Not yet verified.
     fn subscription_id(&self, delivery: &Delivery) -> Option<String>;
+
+    /// The account that a delivery is about, where this provider's deliveries name an account instead of a subscription. Not yet verified.
+    fn account_id(&self, delivery: &Delivery) -> Option<AccountId> {
+        let _ = delivery;
+        None
+    }
 
     /// Whether it needs the operator's settings to verify a delivery (a signing secret).
     fn needs_settings(&self) -> bool;

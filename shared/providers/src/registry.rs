@@ -4,18 +4,41 @@ use domain::ProviderId;
 
 use crate::google_drive::GoogleDrive;
 use crate::http::Http;
-use crate::provider::Provider;
+use crate::provider::{Provider, RefreshTokens};
 
 /// Every provider, built once around one HTTP client.
 pub struct Registry {
     google_drive: GoogleDrive,
+    #[cfg(feature = "testing")]
+    declared: Option<RefreshTokens>,
 }
 
 impl Registry {
     /// Builds them all. Cheap: the client behind `http` is made at its first call.
     #[must_use]
     pub fn new(http: Http) -> Self {
-        Self { google_drive: GoogleDrive::new(http) }
+        Self {
+            google_drive: GoogleDrive::new(http),
+            #[cfg(feature = "testing")]
+            declared: None,
+        }
+    }
+
+    /// The same, with every provider declaring this of its refresh tokens: for tests of what follows from it.
+    #[cfg(feature = "testing")]
+    #[must_use]
+    pub fn declaring(self, refresh_tokens: RefreshTokens) -> Self {
+        Self { declared: Some(refresh_tokens), ..self }
+    }
+
+    /// What a provider declares of its refresh tokens.
+    #[must_use]
+    pub fn refresh_tokens(&self, id: ProviderId) -> RefreshTokens {
+        #[cfg(feature = "testing")]
+        if let Some(declared) = self.declared {
+            return declared;
+        }
+        self.get(id).manifest().refresh_tokens
     }
 
     /// The implementation of a provider.

@@ -23,6 +23,11 @@ pub(crate) fn encode(message: &impl Serialize) -> Result<String, Error> {
     if text.len() > MAX_BYTES { Err(Error::TooLarge { bytes: text.len() }) } else { Ok(text) }
 }
 
+/// Whether SQS takes a character: what XML 1.0 takes. SQS, "SendMessage", MessageBody.
+pub(crate) const fn is_taken(letter: char) -> bool {
+    matches!(letter, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
+}
+
 /// The owner's group: the owner as text where SQS takes that, its hash where it does not.
 pub(crate) fn group_id(owner: &Owner) -> String {
     let text = owner.to_string();

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod bodies;
 mod error;
 mod event;
 mod key;
@@ -12,6 +13,7 @@ use domain::{ExternalId, ResourceContent};
 
 pub use aws_sdk_eventbridge::Client as EventsClient;
 pub use aws_sdk_s3::Client as S3Client;
+pub use bodies::Bodies;
 pub use error::Error;
 pub use key::object_key;
 pub use s3::S3Sink;

@@ -5,6 +5,7 @@
 //! | integrations | integration | `O#<owner>` | `I#<provider>` | everyone |
 //! | integrations | remembered account | `O#<owner>` | `A#<provider>#<account>` | connecting: the id to use again |
 //! | integrations | subscription | `I#<integration id>` | `W#<subscription id>` | webhook, scheduler |
+//! | integrations | circuit of a provider | `C#<provider>` | `C` | workers, scheduler |
 //! | integrations | OAuth state | `S#<SHA-256 of the state, hex>` | `S` | callback |
 //! | jobs | sync job | `I#<integration id>` | `J#<job id>` | workers, history |
 //! | jobs | page of a run | `J#<job id>` | `P#<page, 8 digits>#<part, 4 digits>` | sync-worker |
@@ -103,6 +104,10 @@ pub(crate) fn of_integration(id: IntegrationId) -> String {
 
 pub(crate) fn subscription(integration_id: IntegrationId, id: &str) -> Key {
     Key::new(of_integration(integration_id), format!("{SUBSCRIPTION}{id}"))
+}
+
+pub(crate) fn circuit(provider: ProviderId) -> Key {
+    Key::new(format!("C#{provider}"), "C".to_owned())
 }
 
 /// Only the state's hash is stored: who reads the table cannot use what is in it.

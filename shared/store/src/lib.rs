@@ -1,7 +1,9 @@
 #![doc = include_str!("../README.md")]
 
 mod call;
+mod circuit;
 mod cursor;
+mod deliveries;
 mod directory;
 mod error;
 mod integrations;
@@ -16,20 +18,23 @@ mod retry;
 mod states;
 mod subscriptions;
 mod tokens;
+mod work;
 
 pub use aws_sdk_dynamodb::Client;
 
 pub use cursor::{BadCursor, Cursor};
+pub use deliveries::KnownDelivery;
 pub use directory::{Membership, Organization, User};
+pub use domain::rate::{Held, Reserved};
 pub use error::Error;
-pub use integrations::{DUE_SHARDS, Due, DueKind, Finished, RunEnd, Saved, Settings, Started, StatusChange};
+pub use integrations::{DUE_SHARDS, Due, DueKind, DuePlace, Finished, RunEnd, Saved, Settings, Started, StatusChange};
 pub use jobs::{Cancelled, Claim, Progress};
-pub use limits::Permit;
 pub use pages::{PageRow, resource_key};
 pub use records::{RecordMark, Written};
 pub use registry::RegistryEntry;
 pub use states::OAuthState;
-pub use tokens::Lease;
+pub use tokens::{GivenBack, Lease};
+pub use work::Work;
 
 /// The names of the tables.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,13 +56,14 @@ pub struct Tables {
 pub struct Store {
     client: Client,
     tables: Tables,
+    limits_seen: limits::Seen,
 }
 
 impl Store {
     /// A store over these tables. The client's own retries deal with throttling and lost answers.
     #[must_use]
-    pub const fn new(client: Client, tables: Tables) -> Self {
-        Self { client, tables }
+    pub fn new(client: Client, tables: Tables) -> Self {
+        Self { client, tables, limits_seen: limits::Seen::default() }
     }
 
     /// The name of the table of integrations, which the vault binds tokens to.

@@ -1,5 +1,9 @@
 //! Sealed tokens: the refresh lease with its fencing number, and the pair it lets its holder save.
 //!
+//! Taking the lease writes the journal of the refresh in the same request: that the provider is about to be asked, with which
+//! version of the tokens, by which fence and when. Saving the pair closes it, and so does an answer that refuses. What stands
+//! open when the next one takes the lease is a request whose end nobody knows: it may have been carried out.
+//!
 //! Each taken lease has a higher number than any before, reconnections included. A holder that slept past its lease finds
 //! the number moved on and its write refused, so an old pair never replaces a newer one.
 
@@ -21,10 +25,17 @@ pub enum Lease {
     Taken {
         /// The fencing number.
         fence: u64,
+        /// Since when a request with these tokens stands open of which nobody has told the end; `None` if there is none.
+        unanswered_since: Option<Timestamp>,
     },
     /// Another's: wait for a newer version of the tokens, and ask again when the lease has ended.
     Held {
         /// When the lease ends, should its holder die.
+        until: Timestamp,
+    },
+    /// Nobody's, and not to be had yet: the token endpoint asked to wait, or has just failed.
+    Resting {
+        /// Until when.
         until: Timestamp,
     },
     /// The stored tokens are not those that were read: read them again.
@@ -33,8 +44,20 @@ pub enum Lease {
     Gone,
 }
 
+/// How a lease is given back without new tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GivenBack {
+    /// Until when nobody should ask the provider again; `None`: the next one may at once.
+    pub rest_until: Option<Timestamp>,
+    /// Whether the journal stays open, because the end of a request is not known.
+    pub unanswered: bool,
+}
+
+/// The attributes of the journal.
+const JOURNAL: [&str; 5] = ["asked_version", "asked_fence", "asked_at", "unanswered", "unanswered_since"];
+
 impl Store {
-    /// Asks for the lease to refresh the tokens of `version`, until `until`. One request.
+    /// Asks for the lease to refresh the tokens of `version`, until `until`, and opens the journal. One request.
     ///
     /// # Errors
     /// [`Error`] if the table cannot be written.
@@ -51,7 +74,12 @@ impl Store {
             .update_item()
             .table_name(&self.tables.integrations)
             .set_key(keys::integration(&r.owner, r.provider).attributes())
-            .update_expression("SET #lease_fence = #lease_fence + :one, #lease_until = :until, #lease_mark = :mark")
+            .update_expression(
+                "SET #lease_fence = #lease_fence + :one, #lease_until = :until, #lease_mark = :mark, \
+                 #asked_version = :version, #asked_fence = #lease_fence + :one, #asked_at = :now, \
+                 #unanswered = if_not_exists(#unanswered, :zero) + :one, \
+                 #unanswered_since = if_not_exists(#unanswered_since, :now)",
+            )
             .condition_expression(
                 "#integration_id = :integration_id AND #token_version = :version AND attribute_exists(#access_token) \
                  AND (attribute_not_exists(#lease_until) OR #lease_until <= :now)",
@@ -63,9 +91,15 @@ impl Store {
                 "integration_id",
                 "token_version",
                 "access_token",
+                "asked_version",
+                "asked_fence",
+                "asked_at",
+                "unanswered",
+                "unanswered_since",
             ]))
             .set_expression_attribute_values(values([
                 ("one", n(1)),
+                ("zero", n(0)),
                 ("until", ms(until)),
                 ("mark", s(&mark)),
                 ("integration_id", s(r.integration_id.to_string())),
@@ -87,10 +121,11 @@ impl Store {
         if number(&old, "token_version") != Some(version) {
             return Ok(Lease::Newer);
         }
-        moment(&old, "lease_until").map(|until| Lease::Held { until }).ok_or(Error::Corrupt { what: WHAT })
+        let until = moment(&old, "lease_until").ok_or(Error::Corrupt { what: WHAT })?;
+        Ok(if old.contains_key("lease_mark") { Lease::Held { until } } else { Lease::Resting { until } })
     }
 
-    /// Saves refreshed tokens and ends the lease. A refresh token of `None` leaves the stored one. `false`: the lease is no
+    /// Saves refreshed tokens, ends the lease and closes the journal. A refresh token of `None` leaves the stored one. `false`: the lease is no
     /// longer the caller's, and nothing was written. One request.
     ///
     /// # Errors
@@ -133,8 +168,10 @@ impl Store {
             set.push_str(", #refresh_token = :refresh_token");
             call = call.expression_attribute_values(":refresh_token", AttributeValue::B(refresh.as_bytes().into()));
         }
-        let call =
-            call.update_expression(set + " REMOVE #lease_until").set_expression_attribute_names(names(&attributes));
+        let call = call.update_expression(format!("{set} REMOVE #lease_until, #lease_mark, {}", removed(&JOURNAL)));
+        attributes.push("lease_mark");
+        attributes.extend(JOURNAL);
+        let call = call.set_expression_attribute_names(names(&attributes));
         Ok(match update("save refreshed tokens", call).await? {
             Ended::Written(_) => true,
             // A repeat of a write whose answer was lost finds its own sealed token, which is like no other.
@@ -147,19 +184,30 @@ impl Store {
     ///
     /// # Errors
     /// [`Error`] if the table cannot be written.
-    pub async fn release_refresh_lease(&self, r: &IntegrationRef, fence: u64) -> Result<(), Error> {
+    pub async fn release_refresh_lease(&self, r: &IntegrationRef, fence: u64, back: GivenBack) -> Result<(), Error> {
+        let mut attributes = vec!["integration_id", "lease_fence", "lease_until", "lease_mark"];
+        let mut gone = vec!["lease_mark"];
+        if !back.unanswered {
+            attributes.extend(JOURNAL);
+            gone.extend(JOURNAL);
+        }
         let call = self
             .client
             .update_item()
             .table_name(&self.tables.integrations)
             .set_key(keys::integration(&r.owner, r.provider).attributes())
-            .update_expression("REMOVE #lease_until")
             .condition_expression("#integration_id = :integration_id AND #lease_fence = :fence")
-            .set_expression_attribute_names(names(&["lease_until", "integration_id", "lease_fence"]))
             .set_expression_attribute_values(values([
                 ("integration_id", s(r.integration_id.to_string())),
                 ("fence", n(fence)),
             ]));
+        let call = match back.rest_until {
+            Some(until) => call
+                .update_expression(format!("SET #lease_until = :until REMOVE {}", removed(&gone)))
+                .expression_attribute_values(":until", ms(until)),
+            None => call.update_expression(format!("REMOVE #lease_until, {}", removed(&gone))),
+        };
+        let call = call.set_expression_attribute_names(names(&attributes));
         update("release a refresh lease", call).await.map(|_| ())
     }
 
@@ -189,27 +237,31 @@ impl Store {
                 .expression_attribute_values(":disconnected", encode(Status::Disconnected)?)
                 .expression_attribute_values(":paused", encode(Status::Paused)?))
         };
+        let mut attributes = vec![
+            "status",
+            "last_error",
+            "updated_at",
+            "lease_until",
+            "lease_mark",
+            "due_at",
+            "due_shard",
+            "blocked_until",
+            "integration_id",
+            "lease_fence",
+        ];
+        attributes.extend(JOURNAL);
         let moved = call()?
-            .update_expression(
+            .update_expression(format!(
                 "SET #status = :expired, #last_error = :last_error, #updated_at = :now \
-                 REMOVE #lease_until, #due_at, #due_shard, #blocked_until",
-            )
+                 REMOVE #lease_until, #lease_mark, #due_at, #due_shard, #blocked_until, {}",
+                removed(&JOURNAL)
+            ))
             .condition_expression(
                 "#integration_id = :integration_id AND #lease_fence = :fence \
                  AND NOT #status IN (:disconnected, :paused)",
             )
             .expression_attribute_values(":expired", encode(Status::TokenExpired)?)
-            .set_expression_attribute_names(names(&[
-                "status",
-                "last_error",
-                "updated_at",
-                "lease_until",
-                "due_at",
-                "due_shard",
-                "blocked_until",
-                "integration_id",
-                "lease_fence",
-            ]));
+            .set_expression_attribute_names(names(&attributes));
         let old = match update("record refused tokens", moved).await? {
             Ended::Written(_) => return Ok(true),
             Ended::Failed(None) => return Ok(false),
@@ -221,27 +273,35 @@ impl Store {
         {
             return Ok(false);
         }
+        let mut attributes =
+            vec!["last_error", "updated_at", "lease_until", "lease_mark", "integration_id", "lease_fence", "status"];
+        attributes.extend(JOURNAL);
         let noted = call()?
-            .update_expression("SET #last_error = :last_error, #updated_at = :now REMOVE #lease_until")
+            .update_expression(format!(
+                "SET #last_error = :last_error, #updated_at = :now REMOVE #lease_until, #lease_mark, {}",
+                removed(&JOURNAL)
+            ))
             .condition_expression(
                 "#integration_id = :integration_id AND #lease_fence = :fence AND #status = :paused \
                  AND #status <> :disconnected",
             )
-            .set_expression_attribute_names(names(&[
-                "last_error",
-                "updated_at",
-                "lease_until",
-                "integration_id",
-                "lease_fence",
-                "status",
-            ]));
+            .set_expression_attribute_names(names(&attributes));
         Ok(matches!(update("record refused tokens", noted).await?, Ended::Written(_)))
     }
 }
 
-/// The lease that a row shows as just taken.
+/// The lease that a row shows as just taken. The journal counts this request too.
 fn taken(row: &Item) -> Result<Lease, Error> {
-    number(row, "lease_fence").map(|fence| Lease::Taken { fence }).ok_or(Error::Corrupt { what: WHAT })
+    let corrupt = || Error::Corrupt { what: WHAT };
+    let fence = number(row, "lease_fence").ok_or_else(corrupt)?;
+    let earlier = number::<u32>(row, "unanswered").ok_or_else(corrupt)? > 1;
+    let since = moment(row, "unanswered_since").ok_or_else(corrupt)?;
+    Ok(Lease::Taken { fence, unanswered_since: earlier.then_some(since) })
+}
+
+/// Names for a REMOVE.
+fn removed(attributes: &[&str]) -> String {
+    attributes.iter().map(|name| format!("#{name}")).collect::<Vec<_>>().join(", ")
 }
 
 /// Whether the row is this integration's.

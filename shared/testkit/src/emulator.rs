@@ -30,6 +30,8 @@ pub struct Emulator {
     pub sqs: aws_sdk_sqs::Client,
     /// KMS.
     pub kms: aws_sdk_kms::Client,
+    /// Secrets Manager.
+    pub secrets: connections::SecretsClient,
 }
 
 impl Emulator {
@@ -51,7 +53,9 @@ impl Emulator {
         let dynamodb = aws_sdk_dynamodb::config::Builder::from(&self.config).endpoint_url(endpoint).build();
         let sqs = aws_sdk_sqs::config::Builder::from(&self.config).endpoint_url(endpoint).build();
         let kms = aws_sdk_kms::config::Builder::from(&self.config).endpoint_url(endpoint).build();
+        let secrets = aws_sdk_secretsmanager::config::Builder::from(&self.config).endpoint_url(endpoint).build();
         Self {
+            secrets: connections::SecretsClient::from_conf(secrets),
             dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb),
             sqs: aws_sdk_sqs::Client::from_conf(sqs),
             kms: aws_sdk_kms::Client::from_conf(kms),
@@ -61,6 +65,7 @@ impl Emulator {
 
     fn with(config: SdkConfig) -> Self {
         Self {
+            secrets: connections::SecretsClient::new(&config),
             dynamodb: aws_sdk_dynamodb::Client::new(&config),
             sqs: aws_sdk_sqs::Client::new(&config),
             kms: aws_sdk_kms::Client::new(&config),
@@ -137,6 +142,28 @@ impl Emulator {
         Ok(TestQueue { sqs: self.sqs.clone(), url, dead_letters_url, attempts })
     }
 
+    /// A new bucket, and a client that reaches it.
+    ///
+    /// # Errors
+    /// If the emulator says no.
+    pub async fn bucket(&self) -> Result<(aws_sdk_s3::Client, String)> {
+        let s3 = crate::stack::path_style(&self.config);
+        let name = unique("it");
+        s3.create_bucket().bucket(&name).send().await?;
+        Ok((s3, name))
+    }
+
+    /// A new secret that holds `text`, in a folder of its own: gives the folder (`it-…/`), so that the secret's name is that and
+    /// `name`.
+    ///
+    /// # Errors
+    /// If the emulator says no.
+    pub async fn secret(&self, name: &str, text: &str) -> Result<String> {
+        let folder = format!("{}/", unique("it"));
+        self.secrets.create_secret().name(format!("{folder}{name}")).secret_string(text).send().await?;
+        Ok(folder)
+    }
+
     /// The ARN of a new symmetric key.
     ///
     /// # Errors
@@ -156,12 +183,16 @@ pub struct Received {
     pub receipt: Option<String>,
     /// What SQS says of it, under SQS's names (`ApproximateReceiveCount`, `MessageGroupId`).
     pub attributes: BTreeMap<String, String>,
+    /// What was sent along beside the body, as text.
+    pub carried: BTreeMap<String, String>,
 }
 
 impl From<Message> for Received {
     fn from(message: Message) -> Self {
         let attributes = message.attributes.unwrap_or_default().into_iter();
+        let carried = message.message_attributes.unwrap_or_default().into_iter();
         Self {
+            carried: carried.map(|(name, value)| (name, value.string_value.unwrap_or_default())).collect(),
             body: message.body.unwrap_or_default(),
             receipt: message.receipt_handle,
             attributes: attributes.map(|(name, value)| (name.as_str().to_owned(), value)).collect(),
@@ -194,6 +225,7 @@ impl TestQueue {
             .max_number_of_messages(10)
             .visibility_timeout(30)
             .wait_time_seconds(1)
+            .message_attribute_names("All")
             .message_system_attribute_names(MessageSystemAttributeName::All);
         Ok(call.send().await?.messages.unwrap_or_default().into_iter().map(Received::from).collect())
     }

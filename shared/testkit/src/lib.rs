@@ -4,6 +4,7 @@ pub mod actor;
 pub mod emulator;
 pub mod nowhere;
 pub mod people;
+pub mod proxy;
 pub mod sandbox;
 pub mod stack;
 pub mod wait;

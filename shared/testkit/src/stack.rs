@@ -17,8 +17,14 @@ pub struct Stack {
     pub stack_name: String,
     /// The API's address, without a trailing slash.
     pub api_url: String,
+    /// The embedded AWS's address.
+    #[serde(default)]
+    pub endpoint_url: Option<String>,
     /// The emulated providers' address.
     pub sandbox_url: Option<String>,
+    /// The fault proxy's address, if one stands between the functions and the world.
+    #[serde(default)]
+    pub proxy_url: Option<String>,
     /// Names of the tables by purpose.
     pub tables: BTreeMap<String, String>,
     /// URLs of the queues by purpose.
@@ -92,6 +98,31 @@ impl Stack {
         Ok(documents)
     }
 
+    /// Messages of all queues, those in flight and delayed included, in which this text stands; and such dead letters. Only the
+    /// embedded AWS shows that.
+    ///
+    /// # Errors
+    /// If it does not.
+    pub async fn messages_with(&self, text: &str) -> anyhow::Result<(Vec<String>, Vec<String>)> {
+        let endpoint = self.endpoint_url.as_deref().context("only the embedded AWS shows what is on queues")?;
+        let http = reqwest::Client::builder().no_proxy().build()?;
+        let answer = http.get(format!("{endpoint}/_ministack/sqs/messages")).send().await?.error_for_status()?;
+        let shown: Value = answer.json().await?;
+        let accounts = shown.get("messages").and_then(Value::as_object).into_iter().flatten();
+        let regions = accounts.flat_map(|(_, regions)| regions.as_object().into_iter().flatten());
+        let (mut queued, mut dead) = (Vec::new(), Vec::new());
+        for (url, messages) in regions.flat_map(|(_, queues)| queues.as_object().into_iter().flatten()) {
+            let bodies = messages.as_array().into_iter().flatten().filter_map(|message| message.get("Body")?.as_str());
+            let ours = bodies.filter(|body| body.contains(text)).map(str::to_owned);
+            if self.queues.values().any(|queue| queue == url) {
+                queued.extend(ours);
+            } else if self.dead_letter_queues.values().any(|queue| queue == url) {
+                dead.extend(ours);
+            }
+        }
+        Ok((queued, dead))
+    }
+
     /// Messages waiting and in flight on a queue.
     ///
     /// # Errors
@@ -121,13 +152,67 @@ impl Stack {
     /// # Errors
     /// If the queue does not take it.
     pub async fn send(&self, url: &str, body: &Value) -> anyhow::Result<()> {
+        self.send_text(url, &body.to_string(), &Value::Null).await
+    }
+
+    /// Puts a text on a queue, with attributes as they stand in a request to SQS (`{"name": {"DataType", "StringValue"}}`).
+    ///
+    /// # Errors
+    /// If the queue does not take it.
+    pub async fn send_text(&self, url: &str, body: &str, attributes: &Value) -> anyhow::Result<()> {
         let client = aws_sdk_sqs::Client::new(&lambda::aws_config().await);
-        client.send_message().queue_url(url).message_group_id("test").message_body(body.to_string()).send().await?;
+        let mut call = client.send_message().queue_url(url).message_group_id("test").message_body(body);
+        for (name, given) in attributes.as_object().into_iter().flatten() {
+            let text = |field: &str| given.get(field).and_then(Value::as_str).map(str::to_owned);
+            let attribute = aws_sdk_sqs::types::MessageAttributeValue::builder()
+                .set_data_type(text("DataType"))
+                .set_string_value(text("StringValue"))
+                .build()?;
+            call = call.message_attributes(name, attribute);
+        }
+        call.send().await?;
         Ok(())
+    }
+
+    /// The id of the message with this body, if it is on a queue and nobody has it in hand. Whatever is looked at is hidden from
+    /// others for two seconds.
+    ///
+    /// # Errors
+    /// If the queue cannot be asked.
+    pub async fn message_id(&self, url: &str, body: &str) -> anyhow::Result<Option<String>> {
+        Ok(self.find(url, body).await?.and_then(|message| message.message_id))
+    }
+
+    /// Takes the message with this body off a queue, once nobody has it in hand.
+    ///
+    /// # Errors
+    /// If the queue cannot be asked, or has had no such message for half a minute.
+    pub async fn forget_message(&self, url: &str, body: &str) -> anyhow::Result<()> {
+        let limit = std::time::Duration::from_secs(30);
+        let found = crate::wait::until("a message to forget", limit, async || self.find(url, body).await).await?;
+        let receipt = found.receipt_handle.context("a message without a receipt")?;
+        let client = aws_sdk_sqs::Client::new(&lambda::aws_config().await);
+        client.delete_message().queue_url(url).receipt_handle(receipt).send().await?;
+        Ok(())
+    }
+
+    async fn find(&self, url: &str, body: &str) -> anyhow::Result<Option<aws_sdk_sqs::types::Message>> {
+        let client = aws_sdk_sqs::Client::new(&lambda::aws_config().await);
+        loop {
+            let call = client.receive_message().queue_url(url).max_number_of_messages(10).visibility_timeout(2);
+            let messages = call.send().await?.messages.unwrap_or_default();
+            if messages.is_empty() {
+                return Ok(None);
+            }
+            let found = messages.into_iter().find(|message| message.body.as_deref() == Some(body));
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
     }
 }
 
 /// An S3 client that puts the bucket's name into the path: the emulator has no names for buckets.
-fn path_style(config: &aws_config::SdkConfig) -> aws_sdk_s3::Client {
+pub(crate) fn path_style(config: &aws_config::SdkConfig) -> aws_sdk_s3::Client {
     aws_sdk_s3::Client::from_conf(aws_sdk_s3::config::Builder::from(config).force_path_style(true).build())
 }

@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_kept_five_minutes_and_no_longer() {
+    fn guarantee_15_a_key_is_kept_five_minutes_and_no_longer() {
         let cache = Cache::default();
         put(&cache, cache_key("user/ada", b"w"), at(1000));
         assert!(has(&cache, cache_key("user/ada", b"w"), at(1299)));

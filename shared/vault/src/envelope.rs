@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn every_changed_bit_is_refused() {
+    fn guarantee_44_every_changed_bit_is_refused() {
         let form = sealed(b"token");
         for at in 0..form.len() {
             for bit in 0..8 {
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn every_cut_and_every_addition_is_refused() {
+    fn guarantee_44_every_cut_and_every_addition_is_refused() {
         let form = sealed(b"token");
         for length in 0..form.len() {
             assert_eq!(opened(&form[..length]), None, "{length} bytes");
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_opens_only_where_it_belongs() {
+    fn guarantee_44_a_token_opens_only_where_it_belongs() {
         let (ada, bob) = (owner("user/ada"), owner("user/bob"));
         let here = context(&ada);
         let form = sealed(b"token");

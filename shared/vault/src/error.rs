@@ -11,7 +11,8 @@ pub enum Error {
     #[error("the sealed token is refused")]
     Refused,
     /// The key service does not answer as it should (down, throttled, key disabled, permission missing). The token is as good as
-    /// before: wait, and do not take it for expired.
+    /// before: wait, and do not take it for expired. A wrapped key in which somebody has changed the name of its KMS key reads
+    /// like one that we have no permission for, and ends here too; it stays closed all the same.
     #[error("the token key is not available")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
 }

@@ -42,6 +42,39 @@ struct WrappedKey {
     key: DataKey,
 }
 
+/// A data key in hand, for one integration. Its key is wiped when it goes; it is meant to be held for seconds.
+pub struct Sealer<'c> {
+    context: Context<'c>,
+    key: WrappedKey,
+}
+
+/// Without the key.
+impl std::fmt::Debug for Sealer<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sealer").field("context", &self.context).finish_non_exhaustive()
+    }
+}
+
+impl Sealer<'_> {
+    /// Seals a pair of tokens. No call to anybody.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] if a token is too long to be sealed (64 GB) or the wrapped key is (64 KB).
+    pub fn seal(
+        &self,
+        access: &SecretString,
+        refresh: Option<&SecretString>,
+    ) -> Result<(SealedToken, Option<SealedToken>), Error> {
+        let WrappedKey { wrapped, key } = &self.key;
+        let seal = |purpose, token: &SecretString| {
+            envelope::seal(key, wrapped, &self.context, purpose, token.expose_secret().as_bytes())
+                .map(SealedToken::from_bytes)
+        };
+        let refresh = refresh.map(|token| seal(Purpose::Refresh, token)).transpose()?;
+        Ok((seal(Purpose::Access, access)?, refresh))
+    }
+}
+
 impl Vault {
     /// A vault over the KMS key `key_id` (an id or ARN).
     #[must_use]
@@ -49,14 +82,10 @@ impl Vault {
         Self { client, key_id: key_id.into(), clock, cache: Arc::default() }
     }
 
-    /// Seals a pair of tokens under one data key.
-    ///
-    /// `reuse` is an earlier token of this integration: its data key is used again, so that a refresh needs no KMS call while
-    /// the key is cached. Where there is none, or it does not open here, a new data key is made. At most one KMS call; two if
-    /// `reuse` is refused.
+    /// Seals a pair of tokens under one data key: [`Self::sealer`] and [`Sealer::seal`] in one.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] if KMS does not answer as it should.
+    /// As [`Self::sealer`].
     pub async fn seal(
         &self,
         context: &Context<'_>,
@@ -64,6 +93,19 @@ impl Vault {
         refresh: Option<&SecretString>,
         reuse: Option<&SealedToken>,
     ) -> Result<(SealedToken, Option<SealedToken>), Error> {
+        self.sealer(context, reuse).await?.seal(access, refresh)
+    }
+
+    /// Gets hold of a data key to seal with, so that the sealing itself needs nobody any more: for tokens that must not be
+    /// lost once they are there.
+    ///
+    /// `reuse` is an earlier token of this integration: its data key is used again, so that a refresh needs no KMS call while
+    /// the key is cached. Where there is none, or it does not open here, a new data key is made. At most one KMS call; two if
+    /// `reuse` is refused.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] if KMS does not answer as it should.
+    pub async fn sealer<'c>(&self, context: &Context<'c>, reuse: Option<&SealedToken>) -> Result<Sealer<'c>, Error> {
         let key = match reuse.and_then(|sealed| Envelope::parse(sealed.as_bytes())) {
             Some(envelope) => match self.data_key(context, envelope.wrapped).await {
                 Ok(key) => WrappedKey { wrapped: envelope.wrapped.to_vec(), key },
@@ -72,12 +114,7 @@ impl Vault {
             },
             None => self.new_key(context).await?,
         };
-        let seal = |purpose, token: &SecretString| {
-            envelope::seal(&key.key, &key.wrapped, context, purpose, token.expose_secret().as_bytes())
-                .map(SealedToken::from_bytes)
-        };
-        let refresh = refresh.map(|token| seal(Purpose::Refresh, token)).transpose()?;
-        Ok((seal(Purpose::Access, access)?, refresh))
+        Ok(Sealer { context: *context, key })
     }
 
     /// Opens a sealed token where it belongs. No KMS call while its data key is cached, else one; any number of calls at

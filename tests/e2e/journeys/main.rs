@@ -6,8 +6,13 @@
 mod bad_input;
 mod changes;
 mod connect;
+mod dead_letters;
 mod faults;
+mod listings;
 mod many;
+mod rules;
 mod schedule;
+mod states;
 mod tokens;
+mod webhooks;
 mod world;

@@ -137,7 +137,7 @@ async fn settings_leave_the_watch_over_a_run_alone() -> Result<()> {
 }
 
 #[tokio::test]
-async fn of_fifty_moves_of_one_status_one_wins() -> Result<()> {
+async fn guarantee_11_of_fifty_moves_of_one_status_one_wins() -> Result<()> {
     let store = store().await?;
     let ada = connected(&store, "user/ada").await?;
     let tries = (0..50).map(|i| {
@@ -173,6 +173,25 @@ async fn a_move_of_the_status_writes_all_that_goes_with_it() -> Result<()> {
     assert!(store.move_status(&ada.reference(), &paused, at(8)).await?);
     let now = again(&store, &ada.reference()).await?;
     assert_eq!((now.last_error, now.blocked_until, now.due_at), (None, None, None));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_move_of_the_status_leaves_when_it_is_due_unless_it_says_so() -> Result<()> {
+    let store = store().await?;
+    let ada = connected(&store, "user/ada").await?;
+    // A run starts between a worker's read and its word on the status: the run's watch stays.
+    store.start_run(&ada, &job(&ada, SyncMode::Full), at(120)).await?;
+    let without = |from, to| StatusChange { due_at: None, ..change(from, to) };
+    assert!(store.move_status(&ada.reference(), &without(Status::Active, Status::RateLimited), at(7)).await?);
+    assert_eq!(again(&store, &ada.reference()).await?.due_at, Some(at(120)));
+    // Paused: the run under way is still looked after; without one nothing is due.
+    assert!(store.move_status(&ada.reference(), &without(Status::RateLimited, Status::Paused), at(8)).await?);
+    let now = again(&store, &ada.reference()).await?;
+    assert_eq!((now.status, now.due_at), (Status::Paused, Some(at(120))));
+    let bob = connected(&store, "user/bob").await?;
+    assert!(store.move_status(&bob.reference(), &without(Status::Active, Status::Paused), at(8)).await?);
+    assert_eq!(again(&store, &bob.reference()).await?.due_at, None);
     Ok(())
 }
 

@@ -24,7 +24,7 @@ async fn claim(store: &Store, job: &SyncJob, now: i64) -> Result<SyncJob> {
 }
 
 #[tokio::test]
-async fn of_fifty_workers_one_takes_the_job_up() -> Result<()> {
+async fn guarantee_11_of_fifty_workers_one_takes_the_job_up() -> Result<()> {
     let store = store().await?;
     let job = started(&store).await?;
     let tries = (0..50).map(|_| {

@@ -112,7 +112,7 @@ async fn a_lease_was_taken_and_the_tokens_were_saved() -> Result<()> {
     let (store, proxy) = store().await?;
     let r = connected(&store, "user/ada").await?.reference();
     let lease = losing!(proxy, "UpdateItem", store.take_refresh_lease(&r, 1, at(0), at(30)));
-    let Lease::Taken { fence } = lease else { panic!("{lease:?}") };
+    let Lease::Taken { fence, unanswered_since: None } = lease else { panic!("{lease:?}") };
     assert!(losing!(proxy, "UpdateItem", store.save_refreshed(&r, fence, &tokens(2))));
     assert_eq!(again(&store, &r).await?.tokens, Some(tokens(2)));
     Ok(())
@@ -191,7 +191,8 @@ async fn a_missing_table_is_refused_and_not_an_outage() -> Result<()> {
     let emulator = Emulator::connect().await?;
     let mut tables = emulator.tables().await?;
     tables.limits = "it-nowhere".to_owned();
-    let failed = emulator.store(&tables).seen_delivery("k", at(0)).await.err().context("it must fail")?;
+    let failed =
+        emulator.store(&tables).look_up_delivery(None, Some("k"), at(0)).await.err().context("it must fail")?;
     assert!(matches!(failed, store::Error::Refused(_)), "{failed:?}");
     assert_eq!(plain().await?.integrations_of(&crate::sample::owner("user/nobody")).await?, []);
     Ok(())

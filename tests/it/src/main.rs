@@ -9,18 +9,35 @@
     reason = "a test, and what tests share, fails by panicking"
 )]
 
+mod batches;
+mod circuit;
 mod connections;
+mod dead_letters;
+mod deliveries;
 mod directory;
 mod due;
+mod envelopes;
+mod governor;
 mod jobs;
 mod limits;
 mod lost_answers;
+mod moto;
+mod orders;
+mod outages;
 mod proxy;
 mod queue_sends;
+mod recorded;
 mod records;
+mod refresh_crashes;
+mod refreshing;
 mod runs;
 mod sample;
+mod schedule;
 mod states;
 mod subscriptions;
+mod token_endpoint;
 mod tokens;
 mod vault_seals;
+mod webhook_work;
+mod webhooks;
+mod work;

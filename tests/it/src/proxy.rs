@@ -1,5 +1,5 @@
-//! Stands before the emulator and breaks things as AWS does. It loses answers: the call is carried out, and the caller is
-//! told that it failed. It leaves parts of batches undone: the rest is carried out, and the answer says what was left out.
+//! Stands before the emulator and breaks things as AWS does. It refuses calls: nothing is carried out. It loses answers: the call
+//! is carried out, and the caller is told that it failed. It leaves parts of batches undone: the rest is carried out, and the answer says what was left out.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -16,6 +16,8 @@ use serde_json::{Value, json};
 pub struct Proxy {
     client: reqwest::Client,
     upstream: Arc<str>,
+    /// How many more calls to refuse, by operation.
+    to_refuse: Arc<Mutex<HashMap<String, u32>>>,
     /// How many more answers to lose, by operation.
     to_lose: Arc<Mutex<HashMap<String, u32>>>,
     /// How many entries of the next batch to leave out, by operation.
@@ -30,6 +32,7 @@ impl Proxy {
         let proxy = Self {
             client: reqwest::Client::builder().no_proxy().build()?,
             upstream: upstream.trim_end_matches('/').into(),
+            to_refuse: Arc::default(),
             to_lose: Arc::default(),
             to_leave_out: Arc::default(),
             forwarded: Arc::default(),
@@ -39,6 +42,16 @@ impl Proxy {
         let router = Router::new().fallback(forward).with_state(proxy.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
         Ok((proxy, address))
+    }
+
+    /// Refuses the next `count` calls of `operation` (`SendMessage`) without carrying them out.
+    pub fn refuse(&self, operation: &str, count: u32) {
+        self.to_refuse.lock().unwrap().insert(operation.to_owned(), count);
+    }
+
+    /// How many calls of `operation` are still to be refused.
+    pub fn left_to_refuse(&self, operation: &str) -> u32 {
+        self.to_refuse.lock().unwrap().get(operation).copied().unwrap_or_default()
     }
 
     /// Loses the next `count` answers to `operation` (`UpdateItem`).
@@ -54,6 +67,13 @@ impl Proxy {
     /// How often `operation` was carried out since the last look.
     pub fn carried_out(&self, operation: &str) -> u32 {
         self.forwarded.lock().unwrap().remove(operation).unwrap_or_default()
+    }
+
+    /// What was carried out since the last look, each operation with how often.
+    pub fn tally(&self) -> Vec<(String, u32)> {
+        let mut tally: Vec<_> = self.forwarded.lock().unwrap().drain().collect();
+        tally.sort();
+        tally
     }
 
     async fn pass_on(
@@ -74,15 +94,14 @@ impl Proxy {
 async fn forward(State(proxy): State<Proxy>, method: Method, headers: HeaderMap, body: Bytes) -> Response<Body> {
     let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
     let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
+    if take(&proxy.to_refuse, &operation) {
+        return failure("refused");
+    }
     let leave_out = proxy.to_leave_out.lock().unwrap().remove(&operation).unwrap_or_default();
     let (body, left_out) = cut(&operation, body, leave_out);
     let answer = proxy.pass_on(method, &headers, body).await;
     *proxy.forwarded.lock().unwrap().entry(operation.clone()).or_default() += 1;
-    let lose = proxy.to_lose.lock().unwrap().get_mut(&operation).is_some_and(|left| {
-        let lose = *left > 0;
-        *left = left.saturating_sub(1);
-        lose
-    });
+    let lose = take(&proxy.to_lose, &operation);
     let mut response = Response::new(Body::empty());
     match answer {
         Ok((status, headers, body)) if !lose => {
@@ -98,12 +117,26 @@ async fn forward(State(proxy): State<Proxy>, method: Method, headers: HeaderMap,
                 None => body,
             });
         }
-        _ => {
-            *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-            response.headers_mut().insert("content-type", HeaderValue::from_static("application/x-amz-json-1.0"));
-            *response.body_mut() = Body::from(r#"{"__type":"InternalServerError","message":"the answer was lost"}"#);
-        }
+        _ => return failure("the answer was lost"),
     }
+    response
+}
+
+/// Takes one of the faults that are planned for `operation`, if any is left.
+fn take(planned: &Mutex<HashMap<String, u32>>, operation: &str) -> bool {
+    planned.lock().unwrap().get_mut(operation).is_some_and(|left| {
+        let is_planned = *left > 0;
+        *left = left.saturating_sub(1);
+        is_planned
+    })
+}
+
+/// The answer of a service that fails.
+fn failure(message: &str) -> Response<Body> {
+    let body = json!({ "__type": "InternalServerError", "message": message }).to_string();
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    response.headers_mut().insert("content-type", HeaderValue::from_static("application/x-amz-json-1.0"));
     response
 }
 

@@ -41,7 +41,7 @@ async fn running(store: &Store) -> Result<(Integration, SyncJob)> {
 }
 
 #[tokio::test]
-async fn of_fifty_starts_on_one_slot_one_wins() -> Result<()> {
+async fn guarantee_11_of_fifty_starts_on_one_slot_one_wins() -> Result<()> {
     let store = store().await?;
     let ada = connected(&store, "user/ada").await?;
     let tries = (0..50).map(|_| {
@@ -170,7 +170,7 @@ async fn an_incremental_run_leaves_the_wish_for_a_full_one() -> Result<()> {
 }
 
 #[tokio::test]
-async fn no_wish_is_lost_between_fifty_wishes_and_the_end() -> Result<()> {
+async fn guarantee_09_no_wish_is_lost_between_fifty_wishes_and_the_end() -> Result<()> {
     let store = store().await?;
     let (ada, job) = running(&store).await?;
     let wishes = (0..50).map(|_| {
@@ -244,6 +244,39 @@ async fn an_older_worker_does_not_end_a_run_that_a_newer_one_has() -> Result<()>
     assert_eq!(store.finish_run(&end(&ada, &job)).await?, Finished::Gone);
     assert!(again(&store, &ada.reference()).await?.active.is_some());
     assert_eq!(store.finish_run(&end(&ada, &newer)).await?, Finished::Yes);
+    Ok(())
+}
+
+#[tokio::test]
+async fn guarantee_09_a_wish_waits_for_the_next_due_time_after_a_cancelled_run_and_in_the_state_error() -> Result<()> {
+    let store = store().await?;
+    for (whose, job_status, status) in
+        [("user/a", JobStatus::Cancelled, Status::Active), ("user/b", JobStatus::Failed, Status::Error)]
+    {
+        let of = connected(&store, whose).await?;
+        let started = job(&of, SyncMode::Incremental);
+        store.start_run(&of, &started, at(120)).await?;
+        assert!(store.want_another(&of.reference(), SyncMode::Incremental, at(3)).await?);
+        let read = again(&store, &of.reference()).await?;
+        let mut end = RunEnd { status, ..end(&read, &started) };
+        end.job.status = job_status;
+        assert_eq!(store.finish_run(&end).await?, Finished::Yes, "nothing starts at once");
+        let now = again(&store, &of.reference()).await?;
+        assert_eq!((now.active, now.due_at, now.again), (None, Some(at(3600)), Some(SyncMode::Incremental)));
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn guarantee_21_a_confirmation_carries_how_many_were_shown() -> Result<()> {
+    let store = store().await?;
+    let mut ada = crate::sample::integration("user/ada");
+    let pending = PendingDeletes { job_id: domain::JobId::new(at(0)), count: 60, of: 70, since: at(0) };
+    ada.pending_deletes = Some(pending);
+    store.save_connection(&ada, None).await?;
+    assert!(store.decide_deletes(&ada.reference(), pending.job_id, true).await?);
+    let now = again(&store, &ada.reference()).await?;
+    assert_eq!((now.pending_deletes, now.deletes_confirmed, now.confirmed_count), (None, true, Some(60)));
     Ok(())
 }
 

@@ -63,6 +63,7 @@ pub fn integration(whose: &str) -> Integration {
         again: None,
         pending_deletes: None,
         deletes_confirmed: false,
+        confirmed_count: None,
         blocked_until: None,
         due_at: Some(at(60)),
         retry_failed: false,

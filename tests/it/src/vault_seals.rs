@@ -145,7 +145,7 @@ async fn a_reused_key_of_another_owner_is_not_reused() -> Result<()> {
 }
 
 #[tokio::test]
-async fn an_outage_is_unavailable_and_cached_keys_serve_meanwhile() -> Result<()> {
+async fn guarantee_15_an_outage_is_unavailable_and_cached_keys_serve_meanwhile() -> Result<()> {
     let room = room().await?;
     let ada = owner("user/ada");
     let here = context(&ada);

@@ -22,8 +22,12 @@ pub enum Kind {
     Status,
     /// Cut the connection without an answer.
     Reset,
-    /// Wait `delayMs`, then answer truly.
+    /// Wait `delayMs`, then answer truly; with `afterEffect` the work is done before the wait.
     Delay,
+    /// Say nothing for `delayMs` (an hour), then cut the connection.
+    Silent,
+    /// The true answer, a byte every `delayMs` (20).
+    Trickle,
     /// 200 with a body that is not JSON.
     Garbage,
     /// The true answer, cut in the middle.
@@ -34,6 +38,18 @@ pub enum Kind {
     Endless,
     /// The provider's own "too fast", with `retryAfter` seconds if given.
     RateLimit,
+    /// The true page without `share` (0.3) of its items.
+    CutListing,
+    /// The true page without the cursor that leads on.
+    EndListing,
+    /// The true page, and from then on empty pages that lead to themselves.
+    RepeatCursor,
+    /// The true page, and from then on empty pages that lead to each other.
+    LoopCursor,
+    /// An empty page that leads on to the true one.
+    EmptyPage,
+    /// The true page with a number where the last item's id belongs.
+    WrongTypes,
 }
 
 /// A rule as set: `POST /control/faults`.
@@ -53,6 +69,8 @@ pub struct Rule {
     pub retry_after: Option<serde_json::Value>,
     pub delay_ms: Option<u64>,
     pub body: Option<String>,
+    /// Which part of the items `cutListing` leaves out.
+    pub share: Option<f64>,
     /// Let the request take effect first and spoil only its answer.
     #[serde(default)]
     pub after_effect: bool,
@@ -96,6 +114,12 @@ impl Faults {
     /// All rules, spent ones too.
     pub fn all(&self) -> &[Fault] {
         &self.rules
+    }
+
+    /// Removes one rule; what it was, if it was there.
+    pub fn remove(&mut self, id: u64) -> Option<Fault> {
+        let at = self.rules.iter().position(|fault| fault.id == id)?;
+        Some(self.rules.remove(at))
     }
 
     /// Removes all rules.

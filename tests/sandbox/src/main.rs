@@ -11,6 +11,7 @@ mod faults;
 mod gate;
 mod google;
 mod limits;
+mod listings;
 mod net;
 mod pages;
 mod random;

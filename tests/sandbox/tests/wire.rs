@@ -80,6 +80,133 @@ async fn each_fault_spoils_the_answer_in_its_own_way_and_then_is_spent() {
 }
 
 #[tokio::test]
+async fn listings_lie_as_they_are_told_to_and_tell_the_truth_again() {
+    let sandbox = Running::start(&[]);
+    let token = token(&sandbox).await;
+    let start = sandbox.get("changes/startPageToken", &token).await["startPageToken"].as_str().unwrap().to_owned();
+    let all = sandbox.get("files?pageSize=1000&orderBy=name", &token).await["files"].as_array().unwrap().clone();
+    let fault = |kind: &str, operation: &str, times: u64| {
+        let rule =
+            json!({ "kind": kind, "times": times, "share": 0.5, "match": { "operation": operation, "account": ADA } });
+        sandbox.control("POST", "faults", rule)
+    };
+    let page = |cursor: &Value, size: usize| {
+        let cursor = cursor.as_str().map(|cursor| format!("&pageToken={cursor}")).unwrap_or_default();
+        let path = format!("files?orderBy=name&pageSize={size}{cursor}");
+        let (sandbox, token) = (&sandbox, token.clone());
+        async move { sandbox.get(&path, &token).await }
+    };
+
+    fault("cutListing", "files.list", 1).await;
+    let cut = page(&Value::Null, 1000).await["files"].as_array().unwrap().clone();
+    assert_eq!(cut.len(), all.len() - all.len().div_ceil(2));
+    assert!(cut.iter().all(|file| all.contains(file)));
+
+    fault("endListing", "files.list", 1).await;
+    assert!(page(&Value::Null, 2).await["nextPageToken"].is_null());
+
+    fault("emptyPage", "files.list", 2).await;
+    let empty = page(&Value::Null, 1000).await;
+    assert_eq!(empty["files"], json!([]));
+    let still_empty = page(&empty["nextPageToken"], 1000).await;
+    assert_eq!(still_empty["files"], json!([]));
+    assert_ne!(still_empty["nextPageToken"], empty["nextPageToken"]);
+    assert_eq!(page(&still_empty["nextPageToken"], 1000).await["files"], json!(all));
+
+    fault("wrongTypes", "files.list", 1).await;
+    assert!(page(&Value::Null, 1000).await["files"].as_array().unwrap().last().unwrap()["id"].is_number());
+
+    fault("loopCursor", "files.list", 4).await;
+    let mut cursors = vec![Value::Null];
+    for _ in 0..4 {
+        cursors.push(page(&cursors[cursors.len() - 1], 1000).await["nextPageToken"].clone());
+    }
+    assert_eq!(cursors[1..], [json!("loop-a"), json!("loop-b"), json!("loop-a"), json!("loop-b")]);
+
+    fault("repeatCursor", "changes.list", 2).await;
+    for cursor in [start.as_str(), "loop-a"] {
+        let page = sandbox.get(&format!("changes?pageToken={cursor}"), &token).await;
+        assert_eq!((&page["nextPageToken"], &page["newStartPageToken"]), (&json!("loop-a"), &Value::Null));
+    }
+    assert_eq!(page(&Value::Null, 1000).await["files"], json!(all), "all faults are spent");
+    let lasting =
+        sandbox.control("POST", "faults", json!({ "kind": "reset", "match": { "operation": "files.list" } })).await;
+    assert!(sandbox.drive("GET", "files", &token).send().await.is_err());
+    let removed = sandbox.control("DELETE", &format!("faults/{}", lasting["id"]), json!({})).await;
+    assert_eq!(removed["hits"], 1);
+    assert_eq!(page(&Value::Null, 1000).await["files"], json!(all));
+}
+
+#[tokio::test]
+async fn a_slow_answer_is_true_and_a_late_one_has_taken_effect() {
+    let sandbox = Running::start(&[]);
+    let tokens = sandbox.consent(ADA, READONLY).await;
+    let (token, refresh) = (tokens["access_token"].as_str().unwrap(), tokens["refresh_token"].as_str().unwrap());
+    let truth = sandbox.get("about?fields=kind", token).await;
+    let rule = json!({ "kind": "trickle", "delayMs": 5, "times": 1, "match": { "operation": "about.get" } });
+    sandbox.control("POST", "faults", rule).await;
+    let started = std::time::Instant::now();
+    assert_eq!(sandbox.get("about?fields=kind", token).await, truth);
+    assert!(started.elapsed() >= Duration::from_millis(5 * truth.to_string().len() as u64));
+
+    let rule = json!({ "kind": "silent", "delayMs": 50, "times": 1, "match": { "operation": "about.get" } });
+    sandbox.control("POST", "faults", rule).await;
+    assert!(sandbox.drive("GET", "about?fields=kind", token).send().await.is_err(), "silence ends in a cut");
+
+    // The caller gives up, but the provider has done the work: the refresh token was rotated.
+    sandbox.control("POST", "google/tokens", json!({ "rotateRefreshTokens": true })).await;
+    let late = json!({ "kind": "delay", "delayMs": 60_000, "afterEffect": true, "times": 1, "match": { "operation": "oauth2.token" } });
+    sandbox.control("POST", "faults", late).await;
+    let form = [
+        ("client_id", "sandbox-client"),
+        ("client_secret", "sandbox-secret"),
+        ("grant_type", "refresh_token"),
+        ("refresh_token", refresh),
+    ];
+    let request = sandbox.http.post(format!("{}/google/oauth2/token", sandbox.url)).form(&form);
+    assert!(request.timeout(Duration::from_millis(500)).send().await.is_err());
+    let again = sandbox.token(&[("grant_type", "refresh_token"), ("refresh_token", refresh)]).await;
+    assert_eq!(again["error"], "invalid_grant");
+    let counts = sandbox.control("GET", "google/tokens", json!({})).await;
+    assert_eq!(counts["reusedRefreshTokens"], 1);
+    // A provider with grace gives whoever comes again in time a new pair.
+    sandbox.control("POST", "google/tokens", json!({ "rotationGraceSeconds": 600 })).await;
+    let again = sandbox.token(&[("grant_type", "refresh_token"), ("refresh_token", refresh)]).await;
+    assert!(again["access_token"].is_string() && again["refresh_token"] != json!(refresh));
+}
+
+#[tokio::test]
+async fn the_providers_clock_can_be_moved_and_a_lifetime_told_wrong() {
+    let sandbox = Running::start(&[]);
+    let tokens = sandbox.consent(ADA, READONLY).await;
+    let (token, refresh) = (tokens["access_token"].as_str().unwrap(), tokens["refresh_token"].as_str().unwrap());
+    let date = async || {
+        let answer = sandbox.drive("GET", "about?fields=kind", token).send().await.unwrap();
+        let date = answer.headers()["date"].to_str().unwrap().to_owned();
+        (answer.status().as_u16(), chrono::DateTime::parse_from_rfc2822(&date).unwrap())
+    };
+    let (_, before) = date().await;
+    let moved = sandbox.control("POST", "clock", json!({ "offsetMs": 600_000 })).await;
+    assert_eq!(moved["offsetMs"], 600_000);
+    let (status, after) = date().await;
+    assert_eq!(status, 200, "ten minutes end no token");
+    assert!((570..=690).contains(&(after - before).num_seconds()), "{before} {after}");
+    sandbox.control("POST", "clock", json!({ "offsetMs": 3_700_000 })).await;
+    assert_eq!(date().await.0, 401, "an hour does");
+    sandbox.control("POST", "clock", json!({ "offsetMs": 0 })).await;
+    assert_eq!(date().await.0, 200);
+
+    for told in [json!(0), json!(-5), json!(1e18), json!("3600")] {
+        sandbox.control("POST", "google/tokens", json!({ "toldLifetime": told })).await;
+        let renewed = sandbox.token(&[("grant_type", "refresh_token"), ("refresh_token", refresh)]).await;
+        assert_eq!(renewed["expires_in"], told);
+    }
+    sandbox.control("POST", "google/tokens", json!({ "toldLifetime": null })).await;
+    let renewed = sandbox.token(&[("grant_type", "refresh_token"), ("refresh_token", refresh)]).await;
+    assert_eq!(renewed["expires_in"], 3599);
+}
+
+#[tokio::test]
 async fn the_limiter_refuses_what_is_beyond_and_counts_both() {
     let sandbox = Running::start(&[]);
     let token = token(&sandbox).await;

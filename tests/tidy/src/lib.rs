@@ -5,6 +5,7 @@ pub mod arrows;
 pub mod commands;
 pub mod environment;
 pub mod events;
+pub mod guarantees;
 pub mod policies;
 pub mod project;
 pub mod source;

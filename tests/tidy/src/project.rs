@@ -60,6 +60,21 @@ pub fn packages() -> Result<Vec<Package>> {
         .collect())
 }
 
+/// The texts of the Python files that run the project on this machine.
+///
+/// # Errors
+/// If the folder or a file cannot be read.
+pub fn scripts() -> Result<Vec<String>> {
+    let mut texts = Vec::new();
+    for entry in std::fs::read_dir(root().join("infra/local"))? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "py") {
+            texts.push(std::fs::read_to_string(path)?);
+        }
+    }
+    Ok(texts)
+}
+
 /// Every Rust file of the rooms: path from the root, and text.
 ///
 /// # Errors

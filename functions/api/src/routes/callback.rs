@@ -48,15 +48,19 @@ pub async fn finish_connection(
     };
     // What cannot be read (a state that comes twice) is as good as absent.
     let query = query.map(|Query(query)| query).unwrap_or_default();
-    let to = match finish(&api, provider, &query, session.as_ref(), &headers).await {
-        Ok(owner) => api.redirects.connected(&owner, provider),
+    let (to, is_over) = match finish(&api, provider, &query, session.as_ref(), &headers).await {
+        Ok(owner) => (api.redirects.connected(&owner, provider), true),
         Err(refused) => {
             refused.log(provider);
-            api.redirects.failed(refused.slug(), provider.as_str(), refused.code())
+            let to = api.redirects.failed(refused.slug(), provider.as_str(), refused.code());
+            (to, refused.ends_the_flow())
         }
     };
     let mut answer = redirect::send(StatusCode::FOUND, &to)?;
-    take_cookie_back(&api, provider, &mut answer);
+    // A stranger's link must not end the flow that the person has begun in this browser.
+    if is_over {
+        take_cookie_back(&api.flow.cookie_path, api.flow.cookie_secure, provider, &mut answer);
+    }
     Ok(answer)
 }
 
@@ -107,6 +111,11 @@ impl Refused {
         }
     }
 
+    /// Whether the flow that the state names is over. One whose state was not accepted or could not be looked up, or that has no code, has spent nothing.
+    fn ends_the_flow(&self) -> bool {
+        !matches!(self.code(), "missing_code" | "invalid_state" | "unavailable")
+    }
+
     fn slug(&self) -> Option<&str> {
         match self {
             Self::NoCode => None,
@@ -124,11 +133,23 @@ impl Refused {
     }
 }
 
-fn take_cookie_back(api: &Api, provider: ProviderId, answer: &mut Response) {
+fn take_cookie_back(path: &str, secure: bool, provider: ProviderId, answer: &mut Response) {
     let name = cookie_name(provider);
-    let (path, secure) = (api.flow.cookie_path.as_str(), api.flow.cookie_secure);
     let cookie = SetCookie { name: &name, value: "", path, max_age: Duration::ZERO, secure };
     if let Some(header) = cookie.header() {
         answer.headers_mut().append(SET_COOKIE, header);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flow_that_is_over_takes_its_cookie_back_where_it_was_set() {
+        let mut answer = Response::default();
+        take_cookie_back("/mounted/api", true, ProviderId::GoogleDrive, &mut answer);
+        let expected = "cognia_oauth_google_drive=; Path=/mounted/api; Max-Age=0; HttpOnly; SameSite=Lax; Secure";
+        assert_eq!(answer.headers().get(SET_COOKIE).unwrap(), expected);
     }
 }

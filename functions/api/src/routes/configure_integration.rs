@@ -56,5 +56,5 @@ pub async fn configure_integration(
         sync_frequency: body.sync_frequency,
     };
     let integration = api.integrations.configure(&scope.owner, provider, change).await?;
-    Ok(Data::new(integration.into()))
+    Ok(Data::new(IntegrationRow::at(api.clock.now(), integration)))
 }

@@ -18,5 +18,5 @@ pub async fn discard_deletes(
     State(api): State<Api>,
 ) -> Result<Data<IntegrationRow>> {
     let integration = api.integrations.discard_deletes(&scope.owner, provider).await?;
-    Ok(Data::new(integration.into()))
+    Ok(Data::new(IntegrationRow::at(api.clock.now(), integration)))
 }

@@ -34,5 +34,6 @@ pub async fn get_integration(
         return Err(not_connected().into());
     }
     let config_schema = api.providers.get(provider).config_schema();
-    Ok(Data::new(IntegrationDetails { integration: integration.into(), config_schema }))
+    let integration = IntegrationRow::at(api.clock.now(), integration);
+    Ok(Data::new(IntegrationDetails { integration, config_schema }))
 }

@@ -14,5 +14,6 @@ use crate::wire::integration::IntegrationRow;
 pub async fn list_connected(OwnerRead(scope): OwnerRead, State(api): State<Api>) -> Result<List<IntegrationRow>> {
     let rows = api.store.integrations_of(&scope.owner).await?;
     let connected = rows.into_iter().filter(|row| row.status != Status::Disconnected);
-    Ok(List::new(connected.map(Into::into).collect(), None))
+    let now = api.clock.now();
+    Ok(List::new(connected.map(|row| IntegrationRow::at(now, row)).collect(), None))
 }

@@ -73,6 +73,8 @@ fn administration() -> OpenApiRouter<Api> {
     OpenApiRouter::default()
         .routes(routes!(admin::list_registry::list_registry))
         .routes(routes!(admin::put_registry_entry::put_registry_entry))
+        .routes(routes!(admin::list_dead_letters::list_dead_letters))
+        .routes(routes!(admin::redrive_dead_letters::redrive_dead_letters))
         .routes(routes!(admin::put_user::put_user))
         .routes(routes!(admin::put_organization::put_organization))
         .routes(routes!(admin::put_member::put_member, admin::delete_member::delete_member))

@@ -18,5 +18,5 @@ pub async fn resume_integration(
     State(api): State<Api>,
 ) -> Result<Data<IntegrationRow>> {
     let integration = api.integrations.resume(&scope.owner, provider).await?;
-    Ok(Data::new(integration.into()))
+    Ok(Data::new(IntegrationRow::at(api.clock.now(), integration)))
 }

@@ -42,9 +42,9 @@ pub struct IntegrationRow {
     next_sync_at: Option<Timestamp>,
     /// Why it is not ACTIVE, for people.
     last_error: Option<String>,
-    /// Until when the provider asked us to wait.
+    /// Until when it waits because the provider asked for that; null unless it waits now.
     #[schema(value_type = Option<String>, format = DateTime)]
-    blocked_until: Option<Timestamp>,
+    rate_limited_until: Option<Timestamp>,
     /// The sync under way.
     active_job_id: Option<String>,
     /// Deletions that wait for a person.
@@ -77,8 +77,9 @@ pub struct PendingDeletesRow {
     since: Timestamp,
 }
 
-impl From<Integration> for IntegrationRow {
-    fn from(integration: Integration) -> Self {
+impl IntegrationRow {
+    /// The row as it is shown at `now`.
+    pub fn at(now: Timestamp, integration: Integration) -> Self {
         let (user_id, organization_id) = match &integration.owner {
             Owner::User(id) => (Some(id.to_string()), None),
             Owner::Organization(id) => (None, Some(id.to_string())),
@@ -97,7 +98,7 @@ impl From<Integration> for IntegrationRow {
             last_sync_at: integration.last_sync_at,
             next_sync_at: integration.due_at.filter(|_| scheduled),
             last_error: integration.last_error,
-            blocked_until: integration.blocked_until,
+            rate_limited_until: integration.blocked_until.filter(|until| *until > now),
             active_job_id: integration.active.map(|run| run.job_id.to_string()),
             pending_deletes: integration.pending_deletes.map(|pending| PendingDeletesRow {
                 job_id: pending.job_id.to_string(),
@@ -118,6 +119,8 @@ mod tests {
     use domain::{IntegrationConfig, ProviderId, SealedToken};
 
     use super::*;
+
+    const NOW: Timestamp = chrono::DateTime::UNIX_EPOCH;
 
     fn integration(owner: &str) -> Integration {
         let at = chrono::DateTime::from_timestamp(1_800_000_000, 0).unwrap();
@@ -152,6 +155,7 @@ mod tests {
             again: None,
             pending_deletes: None,
             deletes_confirmed: false,
+            confirmed_count: None,
             blocked_until: None,
             due_at: Some(at),
             retry_failed: false,
@@ -162,22 +166,31 @@ mod tests {
 
     #[test]
     fn a_row_has_the_models_names_and_no_token() {
-        let row = serde_json::to_value(IntegrationRow::from(integration("user/ada"))).unwrap();
-        insta::assert_snapshot!(row, @r#"{"account_name":"ada@example.com","active_job_id":null,"blocked_until":null,"config":{},"connected_at":"2027-01-15T08:00:00Z","id":"01JD0000000000000000000000","last_error":null,"last_sync_at":null,"next_sync_at":"2027-01-15T08:00:00Z","pending_deletes":null,"provider":"google_drive","status":"ACTIVE","storage_strategy":"FULL_CONTENT","sync_frequency":"HOURLY","updated_at":"2027-01-15T08:00:00Z","user_id":"ada"}"#);
+        let row = serde_json::to_value(IntegrationRow::at(NOW, integration("user/ada"))).unwrap();
+        insta::assert_snapshot!(row, @r#"{"account_name":"ada@example.com","active_job_id":null,"config":{},"connected_at":"2027-01-15T08:00:00Z","id":"01JD0000000000000000000000","last_error":null,"last_sync_at":null,"next_sync_at":"2027-01-15T08:00:00Z","pending_deletes":null,"provider":"google_drive","rate_limited_until":null,"status":"ACTIVE","storage_strategy":"FULL_CONTENT","sync_frequency":"HOURLY","updated_at":"2027-01-15T08:00:00Z","user_id":"ada"}"#);
     }
 
     #[test]
     fn an_organizations_row_says_who_connected_it() {
-        let row = serde_json::to_value(IntegrationRow::from(integration("organization/acme"))).unwrap();
+        let row = serde_json::to_value(IntegrationRow::at(NOW, integration("organization/acme"))).unwrap();
         assert_eq!((&row["organization_id"], &row["connected_by"]), (&"acme".into(), &"ada".into()));
         assert!(row.get("user_id").is_none());
+    }
+
+    #[test]
+    fn a_wait_is_shown_until_it_is_over() {
+        let until = chrono::DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+        let waiting = Integration { blocked_until: Some(until), ..integration("user/ada") };
+        let shown = |now| IntegrationRow::at(now, waiting.clone()).rate_limited_until;
+        assert_eq!(shown(until - chrono::TimeDelta::seconds(1)), Some(until));
+        assert_eq!(shown(until), None);
     }
 
     #[test]
     fn a_paused_integration_has_no_next_sync() {
         let paused = Integration { status: Status::Paused, ..integration("user/ada") };
         assert_eq!(
-            serde_json::to_value(IntegrationRow::from(paused)).unwrap()["next_sync_at"],
+            serde_json::to_value(IntegrationRow::at(NOW, paused)).unwrap()["next_sync_at"],
             serde_json::Value::Null
         );
     }

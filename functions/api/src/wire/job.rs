@@ -52,6 +52,9 @@ pub struct SyncJobRow {
     /// When it ended.
     #[schema(value_type = Option<String>, format = DateTime)]
     completed_at: Option<Timestamp>,
+    /// While it runs: about when it will be done, from the calls that the provider's limits allow; later while listing goes on.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    expected_end_at: Option<Timestamp>,
     /// Distinct resources it came upon; once it has ended, the sum of the other counts.
     resources_found: u64,
     /// Delivered.
@@ -111,6 +114,7 @@ impl From<SyncJob> for SyncJobRow {
             triggered_by: job.trigger,
             started_at: job.started_at,
             completed_at: job.completed_at,
+            expected_end_at: job.checkpoint.expected_end_at.filter(|_| !job.status.is_final()),
             resources_found: job.counts.found,
             resources_synced: job.counts.synced,
             resources_unchanged: job.counts.unchanged,

@@ -33,6 +33,26 @@ pub fn sync_frequency_or_null() -> Object {
     or_null(sync_frequency())
 }
 
+pub fn work_queue() -> Object {
+    one_of(&["sync", "webhook", "resource", "resource_webhook"])
+}
+
+pub fn work_queue_or_null() -> Object {
+    or_null(work_queue())
+}
+
+pub fn dead_letter_code() -> Object {
+    one_of(&["failed", "worker_lost", "undecodable"])
+}
+
+pub fn dead_letter_kind_or_null() -> Object {
+    or_null(one_of(&["run", "subscribe", "delivery", "sync_resource", "delete_resource"]))
+}
+
+pub fn redrive_refusal() -> Object {
+    one_of(&["paused", "token_expired"])
+}
+
 pub fn mode() -> Object {
     one_of(&["full", "incremental"])
 }

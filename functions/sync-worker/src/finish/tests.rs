@@ -37,6 +37,7 @@ fn integration() -> Integration {
         again: None,
         pending_deletes: None,
         deletes_confirmed: false,
+        confirmed_count: None,
         blocked_until: Some(at(5)),
         due_at: Some(at(6)),
         retry_failed: true,

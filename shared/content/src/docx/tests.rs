@@ -103,7 +103,7 @@ fn the_package_decides_whatever_the_name_says() {
 }
 
 #[test]
-fn entity_expansion_is_refused() {
+fn guarantee_23_entity_expansion_is_refused() {
     let mut entities = String::from("<!DOCTYPE lolz [<!ENTITY l0 \"lol\">");
     for n in 1..10 {
         entities.push_str(&format!("<!ENTITY l{n} \"{}\">", format!("&l{};", n - 1).repeat(10)));
@@ -117,7 +117,7 @@ fn entity_expansion_is_refused() {
 }
 
 #[test]
-fn a_bomb_is_refused_with_the_limit() {
+fn guarantee_23_a_bomb_is_refused_with_the_limit() {
     let body = paragraph("", "").repeat(400_000);
     let bytes = docx(&body);
     assert!(bytes.len() < 300_000);

@@ -49,7 +49,7 @@ fn a_page_without_words_gives_its_title() {
 }
 
 #[test]
-fn nesting_and_endless_tags_cost_nothing() {
+fn guarantee_23_nesting_and_endless_tags_cost_nothing() {
     page(&format!("{}deep", "<div><ul><table>".repeat(200_000)), "deep");
     page(&format!("a<p {}", "x='".repeat(300_000)), "a");
     page(&"<".repeat(200_000), &"<".repeat(200_000));

@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn an_endless_range_costs_nothing() {
+    fn guarantee_24_an_endless_range_costs_nothing() {
         let limits = Limits::default();
         let map = CMap::read(b"beginbfrange <00000000> <FFFFFFFF> <0041> endbfrange", &Budget::new(&limits)).unwrap();
         assert_eq!(map.get(1).as_deref(), Some("B"));

@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn bombs_stop_at_the_cap() {
+    fn guarantee_24_bombs_stop_at_the_cap() {
         let most = 100_000;
         assert_eq!(undo("FlateDecode", None, &deflated(&vec![0; 10_000_000]), most), Err(Stop::TooLarge));
         assert_eq!(undo("RunLengthDecode", None, &b"\x81a".repeat(10_000), most), Err(Stop::TooLarge));

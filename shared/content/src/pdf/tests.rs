@@ -192,7 +192,7 @@ fn broken_tables_are_rebuilt() {
 }
 
 #[test]
-fn a_stated_length_is_not_believed() {
+fn guarantee_24_a_stated_length_is_not_believed() {
     for length in ["0", "99999999", "-1", "5 0 R", "77 0 R"] {
         let mut objects = one_page(b"", &[]);
         objects[4] = format!("<</Length {length}>>\nstream\nBT /F1 12 Tf (found) Tj ET\nendstream").into_bytes();
@@ -201,12 +201,12 @@ fn a_stated_length_is_not_believed() {
 }
 
 #[test]
-fn an_encrypted_file_is_said_to_be() {
+fn guarantee_24_an_encrypted_file_is_said_to_be() {
     refused(&pdf(&one_page(b"BT ET", &[b"<</Filter/Standard/V 1/R 2>>".to_vec()]), "/Encrypt 6 0 R"), "encrypted");
 }
 
 #[test]
-fn rings_end() {
+fn guarantee_24_rings_end() {
     // A tree of pages that holds itself.
     let mut objects = one_page(b"BT /F1 12 Tf (once) Tj ET", &[]);
     objects[1] = b"<</Type/Pages/Kids[3 0 R 2 0 R 6 0 R 3 0 R]/Count 9>>".to_vec();
@@ -234,7 +234,7 @@ fn rings_end() {
 }
 
 #[test]
-fn bombs_are_refused_with_the_limit() {
+fn guarantee_24_bombs_are_refused_with_the_limit() {
     let bomb = deflated(&vec![b' '; 40_000_000]);
     assert!(bomb.len() < 50_000);
     let mut objects = one_page(b"", &[]);
@@ -252,7 +252,7 @@ fn bombs_are_refused_with_the_limit() {
 }
 
 #[test]
-fn pages_are_counted_before_any_is_drawn() {
+fn guarantee_24_pages_are_counted_before_any_is_drawn() {
     let kids: String = (3..2_004).map(|number| format!("{number} 0 R ")).collect();
     let mut objects =
         vec![b"<</Type/Catalog/Pages 2 0 R>>".to_vec(), format!("<</Type/Pages/Count 1/Kids[{kids}]>>").into_bytes()];
@@ -266,7 +266,7 @@ fn pages_are_counted_before_any_is_drawn() {
 }
 
 #[test]
-fn deep_trees_and_deep_objects_end() {
+fn guarantee_24_deep_trees_and_deep_objects_end() {
     let mut objects = vec![b"<</Type/Catalog/Pages 2 0 R>>".to_vec()];
     objects.extend((2..5_000).map(|number| format!("<</Type/Pages/Kids[{} 0 R]>>", number + 1).into_bytes()));
     refused(&pdf(&objects, ""), "unreadable");
@@ -275,7 +275,7 @@ fn deep_trees_and_deep_objects_end() {
 }
 
 #[test]
-fn long_text_is_cut_and_slow_files_time_out() {
+fn guarantee_24_long_text_is_cut_and_slow_files_time_out() {
     let bytes = pdf(&one_page(b"BT /F1 12 Tf (0123456789) Tj ET", &[]), "");
     let limits = Limits { text_bytes: 4, ..Limits::default() };
     check_with(&limits, &bytes, MIME, "a.pdf", Ok(Text { text: "0123".to_owned(), truncated: true }));
@@ -284,7 +284,7 @@ fn long_text_is_cut_and_slow_files_time_out() {
 }
 
 #[test]
-fn a_file_that_lost_all_its_pages_is_not_an_empty_document() {
+fn guarantee_24_a_file_that_lost_all_its_pages_is_not_an_empty_document() {
     let whole = pdf(&one_page(b"BT /F1 12 Tf (gone) Tj ET", &[]), "");
     let page = whole.windows(10).position(|bytes| bytes == b"/Type/Page").unwrap();
     let page = page + whole[page + 10..].windows(10).position(|bytes| bytes == b"/Type/Page").unwrap();
@@ -292,7 +292,7 @@ fn a_file_that_lost_all_its_pages_is_not_an_empty_document() {
 }
 
 #[test]
-fn cut_and_flipped_files_end_well() {
+fn guarantee_24_cut_and_flipped_files_end_well() {
     let whole = new_form();
     for length in (9..whole.len()).step_by(7) {
         let _ = extracted(&Limits::default(), &whole[..length], MIME, "a.pdf");

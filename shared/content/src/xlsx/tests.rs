@@ -53,21 +53,21 @@ fn rich_inline_and_phonetic_strings_read_as_their_text() {
 }
 
 #[test]
-fn declared_dimensions_cost_nothing() {
+fn guarantee_22_declared_dimensions_cost_nothing() {
     let sheet = r#"<dimension ref="A1:XFD1048576"/><sheetData><row r="1"><c r="A1"><v>1</v></c></row><row r="1048576"><c r="XFD1048576"><v>2</v></c></row></sheetData>"#;
     let text = extracted(&Limits::default(), &handmade(sheet, ""), MIME, "a").unwrap().text;
     assert_eq!(text.split_whitespace().collect::<Vec<_>>(), ["#", "Sheet", "1", "2"]);
 }
 
 #[test]
-fn cells_are_counted_while_reading() {
+fn guarantee_22_cells_are_counted_while_reading() {
     let sheet = format!("<sheetData>{}</sheetData>", "<row><c><v>1</v></c><c><v>2</v></c></row>".repeat(51));
     let limits = Limits { cells: 100, ..Limits::default() };
     check_with(&limits, &handmade(&sheet, ""), MIME, "a", Err("too_large"));
 }
 
 #[test]
-fn very_many_rows_end_in_a_cut_or_a_stated_refusal() {
+fn guarantee_22_very_many_rows_end_in_a_cut_or_a_stated_refusal() {
     let sheet = format!("<sheetData>{}</sheetData>", "<row><c><v>123456789</v></c></row>".repeat(50_001));
     let bytes = handmade(&sheet, "");
     let limits = Limits { cells: 50_000, text_bytes: 100_000, ..Limits::default() };
@@ -77,7 +77,7 @@ fn very_many_rows_end_in_a_cut_or_a_stated_refusal() {
 }
 
 #[test]
-fn a_bomb_of_shared_strings_is_refused_with_the_limit() {
+fn guarantee_23_a_bomb_of_shared_strings_is_refused_with_the_limit() {
     let strings = format!("<si><t>{}</t></si>", "x".repeat(1_000_000)).repeat(12);
     let bytes = handmade("<sheetData/>", &strings);
     assert!(bytes.len() < 50_000);

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use aws_lambda_events::sqs::SqsBatchResponse;
+use domain::Timestamp;
 use domain::job::{Decision, JobError};
 
 use super::record::Received;
@@ -14,12 +15,22 @@ use crate::telemetry::chain;
 pub(super) const LONGEST_DELAY: Duration = Duration::from_secs(900);
 
 /// What is to be done at the queue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Step {
     /// Show the message again after the queue's back-off.
     BackOff,
-    /// Send the message again with this delay.
-    SendAfter(Duration),
+    /// Send the message again.
+    SendAgain {
+        /// No sooner than this.
+        delay: Duration,
+        /// With this reserved call, and not before it is due.
+        slot: Option<Timestamp>,
+    },
+    /// Put the message among the dead letters.
+    Bury {
+        /// Why, for people.
+        reason: String,
+    },
 }
 
 /// How many messages ended in which way, for the log line.
@@ -29,86 +40,96 @@ pub(super) struct Tally {
     pub again: usize,
     pub waiting: usize,
     pub given_up: usize,
+    pub dead: usize,
 }
 
-/// Does at the queue what each result asks for and names those messages that SQS must keep.
+/// Does at the queue what each result asks for and names those messages that SQS must keep: those that back off, and those that
+/// could not be sent elsewhere. `attempts` says how many a message has; `act` carries steps out and says of each whether it was.
 ///
 /// Only ids of `results` are named, each once.
-pub(super) async fn answer<A, Fut>(results: Vec<(Received, Result<(), JobError>)>, act: A) -> (SqsBatchResponse, Tally)
+pub(super) async fn answer<A, Fut>(
+    results: Vec<(Received, Result<(), JobError>)>,
+    attempts: impl Fn(&Received) -> u32,
+    act: A,
+) -> (SqsBatchResponse, Tally)
 where
-    A: Fn(Received, Step) -> Fut,
-    Fut: Future<Output = Result<(), crate::Error>>,
+    A: Fn(Vec<(Received, Step)>) -> Fut,
+    Fut: Future<Output = Vec<bool>>,
 {
     let mut tally = Tally::default();
-    let settled = results.into_iter().map(|(received, result)| async {
-        let id = received.id.clone();
-        (id, settle(received, result, &act).await)
-    });
-    let mut kept = HashSet::new();
-    let mut response = SqsBatchResponse::default();
-    for (id, end) in futures::future::join_all(settled).await {
-        match end {
-            End::Done => tally.done += 1,
-            End::Waiting => tally.waiting += 1,
-            End::GivenUp => tally.given_up += 1,
-            End::Again => {
-                tally.again += 1;
-                if kept.insert(id.clone()) {
-                    response.add_failure(id);
-                }
+    let (mut elsewhere, mut back_off) = (Vec::new(), Vec::new());
+    for (received, result) in results {
+        let Err(error) = result else {
+            tally.done += 1;
+            continue;
+        };
+        match step(&received, error, attempts(&received)) {
+            None => tally.given_up += 1,
+            Some(Step::BackOff) => back_off.push(received),
+            Some(step) => elsewhere.push((received, step)),
+        }
+    }
+    if !elsewhere.is_empty() {
+        let done = act(elsewhere.clone()).await;
+        for (place, (received, step)) in elsewhere.into_iter().enumerate() {
+            match (done.get(place), step) {
+                (Some(true), Step::Bury { .. }) => tally.dead += 1,
+                (Some(true), _) => tally.waiting += 1,
+                // It is nowhere else, so the queue must keep it; that spends an attempt, which is better than losing it.
+                _ => back_off.push(received),
             }
         }
+    }
+    let mut response = SqsBatchResponse::default();
+    let mut kept = HashSet::new();
+    for received in back_off.iter().filter(|received| kept.insert(received.id.clone())) {
+        response.add_failure(received.id.clone());
+    }
+    tally.again = back_off.len();
+    if !back_off.is_empty() {
+        // Failing here changes only when the messages are seen again: at the end of their visibility timeout.
+        act(back_off.into_iter().map(|received| (received, Step::BackOff)).collect()).await;
     }
     (response, tally)
 }
 
-/// How a message ended.
-enum End {
-    Done,
-    Again,
-    Waiting,
-    GivenUp,
-}
-
-async fn settle<A, Fut>(received: Received, result: Result<(), JobError>, act: &A) -> End
-where
-    A: Fn(Received, Step) -> Fut,
-    Fut: Future<Output = Result<(), crate::Error>>,
-{
-    let Err(error) = result else { return End::Done };
-    let (message_id, attempt) = (received.id.clone(), received.attempt);
+/// What an error asks for; `None` if the message is done with. `attempts`: how many the message has.
+fn step(received: &Received, error: JobError, attempts: u32) -> Option<Step> {
+    let (message_id, attempt) = (&received.id, received.attempt);
     let cause = chain(error.source.as_ref());
     match error.decision {
         Decision::GiveUp => {
             tracing::warn!(queue.message_id = message_id, job.attempt = attempt, error = cause, "message given up");
-            return End::GivenUp;
+            None
         }
         Decision::RetryAfter(wanted) => {
             // SQS counts in whole seconds; a delay of none would spin.
             let delay = Duration::from_secs(wanted.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX));
             let delay = delay.clamp(Duration::from_secs(1), LONGEST_DELAY);
-            match act(received.clone(), Step::SendAfter(delay)).await {
-                Ok(()) => {
-                    let delay_s = delay.as_secs();
-                    tracing::info!(queue.message_id = message_id, delay_s, reason = cause, "message waits");
-                    return End::Waiting;
-                }
-                // It is not sent again, so the queue must keep it; that spends an attempt, which is better than losing it.
-                Err(failed) => tracing::warn!(
-                    queue.message_id = message_id,
-                    error = chain(failed.as_ref()),
-                    reason = cause,
-                    "message could not be sent again"
-                ),
-            }
+            tracing::info!(queue.message_id = message_id, delay_s = delay.as_secs(), reason = cause, "message waits");
+            Some(Step::SendAgain { delay, slot: error.slot })
+        }
+        Decision::Poison => {
+            tracing::error!(
+                queue.message_id = message_id,
+                job.attempt = attempt,
+                error = cause,
+                "message is no message"
+            );
+            Some(Step::Bury { reason: cause })
+        }
+        Decision::Retry if attempt >= attempts => {
+            tracing::error!(
+                queue.message_id = message_id,
+                job.attempt = attempt,
+                error = cause,
+                "message is beyond help"
+            );
+            Some(Step::Bury { reason: cause })
         }
         Decision::Retry => {
             tracing::warn!(queue.message_id = message_id, job.attempt = attempt, error = cause, "message failed");
+            Some(Step::BackOff)
         }
     }
-    // Failing here changes only when the message is seen again: at the end of its visibility timeout.
-    if let Err(failed) = act(received, Step::BackOff).await {
-        tracing::warn!(queue.message_id = message_id, error = chain(failed.as_ref()), "back-off could not be set");
-    }
-    End::Again
 }

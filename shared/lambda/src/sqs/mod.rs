@@ -4,19 +4,18 @@
 
 mod answer;
 mod record;
+mod steps;
 
 use std::future::Future;
 use std::time::{Duration, Instant};
 
-use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
+pub use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use domain::clock::Clock;
 use domain::job::JobError;
-use domain::message::{ResourceMessage, SyncMessage, WebhookMessage};
-use domain::{Owner, SystemClock, Timestamp};
+use domain::{SystemClock, Timestamp};
 use futures::StreamExt as _;
 use lambda_runtime::{LambdaEvent, service_fn};
 use queue::Queue;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tracing::Instrument as _;
 
@@ -27,30 +26,6 @@ use record::{Received, decode, receive};
 /// time throws the whole batch back.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// What travels on a queue, and whose it is: sending a message again needs its group.
-pub trait Job: Serialize + DeserializeOwned {
-    /// Whose work it is; `None` if the message does not say.
-    fn owner(&self) -> Option<&Owner>;
-}
-
-impl Job for SyncMessage {
-    fn owner(&self) -> Option<&Owner> {
-        Some(&self.integration().owner)
-    }
-}
-
-impl Job for ResourceMessage {
-    fn owner(&self) -> Option<&Owner> {
-        Some(&self.integration.owner)
-    }
-}
-
-impl Job for WebhookMessage {
-    fn owner(&self) -> Option<&Owner> {
-        self.integration.as_ref().map(|integration| &integration.owner)
-    }
-}
-
 /// A message as a worker gets it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message<M> {
@@ -58,8 +33,12 @@ pub struct Message<M> {
     pub body: M,
     /// The queue's id of it, for logs.
     pub id: String,
-    /// How many times it was received, this time included; the last is the queue's `maxReceiveCount`.
+    /// The name of the queue that it came from.
+    pub queue: String,
+    /// How many attempts were begun, this one included; waits are none. The last is the queue's `maxReceiveCount`.
     pub attempt: u32,
+    /// When the call that is reserved for it is due. `None`: none is.
+    pub slot: Option<Timestamp>,
     /// When the invocation's time is up.
     pub deadline: Timestamp,
 }
@@ -82,6 +61,11 @@ impl<M> Queues<M> {
             several => several.iter().find(|(name, _)| *name == received.queue).map(|(_, queue)| queue),
         }
     }
+
+    /// How many attempts a message of that queue has.
+    fn attempts(&self, received: &Received) -> u32 {
+        self.of(received).map_or(u32::MAX, |queue| queue.backoff().attempts)
+    }
 }
 
 impl<M> From<Queue<M>> for Queues<M> {
@@ -98,7 +82,7 @@ impl<M> From<Queue<M>> for Queues<M> {
 /// What the runtime cannot go on from.
 pub async fn serve<M, F, Fut>(queues: impl Into<Queues<M>>, concurrency: usize, run: F) -> Result<(), crate::Error>
 where
-    M: Job,
+    M: DeserializeOwned,
     F: Fn(Message<M>) -> Fut,
     Fut: Future<Output = Result<(), JobError>>,
 {
@@ -113,17 +97,37 @@ where
 /// What the runtime cannot go on from.
 pub async fn serve_batch<M, F, Fut>(queues: impl Into<Queues<M>>, run: F) -> Result<(), crate::Error>
 where
-    M: Job,
+    M: DeserializeOwned,
     F: Fn(Vec<Message<M>>) -> Fut,
     Fut: Future<Output = Vec<Result<(), JobError>>>,
 {
     let (queues, run) = (&queues.into(), &run);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<SqsEvent>| {
         let deadline = i64::try_from(event.context.deadline).ok().and_then(Timestamp::from_timestamp_millis);
-        let deadline = deadline.unwrap_or(Timestamp::MAX_UTC);
-        handle(event.payload, deadline, run, move |received, step| act(queues, received, step))
+        // Boxed: a worker within all of this is more nesting than the compiler follows.
+        Box::pin(work_on(queues, event.payload, deadline.unwrap_or(Timestamp::MAX_UTC), run))
     }))
     .await
+}
+
+/// One invocation, as [`serve_batch`] serves many: works on the event's messages until `deadline` and says which of them their
+/// queue must keep.
+///
+/// # Errors
+/// If the event holds a record that cannot be answered for; nothing was worked on then.
+pub async fn work_on<M, F, Fut>(
+    queues: &Queues<M>,
+    event: SqsEvent,
+    deadline: Timestamp,
+    run: F,
+) -> Result<SqsBatchResponse, crate::Error>
+where
+    M: DeserializeOwned,
+    F: Fn(Vec<Message<M>>) -> Fut,
+    Fut: Future<Output = Vec<Result<(), JobError>>>,
+{
+    let attempts = |received: &Received| queues.attempts(received);
+    handle(event, deadline, run, attempts, |steps| steps::act(queues, steps)).await
 }
 
 /// Runs the messages one by one, several at a time, and gives the results in their order.
@@ -144,14 +148,15 @@ async fn handle<M, F, Fut, A, AFut>(
     event: SqsEvent,
     deadline: Timestamp,
     run: F,
+    attempts: impl Fn(&Received) -> u32,
     act: A,
 ) -> Result<SqsBatchResponse, crate::Error>
 where
-    M: Job,
+    M: DeserializeOwned,
     F: Fn(Vec<Message<M>>) -> Fut,
     Fut: Future<Output = Vec<Result<(), JobError>>>,
-    A: Fn(Received, Step) -> AFut,
-    AFut: Future<Output = Result<(), crate::Error>>,
+    A: Fn(Vec<(Received, Step)>) -> AFut,
+    AFut: Future<Output = Vec<bool>>,
 {
     let began = Instant::now();
     let received = receive(event)?;
@@ -163,7 +168,7 @@ where
             *slot = result;
         }
     }
-    let (response, tally) = answer(received.into_iter().zip(results).collect(), act).await;
+    let (response, tally) = answer(received.into_iter().zip(results).collect(), attempts, act).await;
     let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     tracing::info!(
         duration_ms,
@@ -171,6 +176,7 @@ where
         again = tally.again,
         waiting = tally.waiting,
         given_up = tally.given_up,
+        dead = tally.dead,
         "messages handled"
     );
     Ok(response)
@@ -183,20 +189,6 @@ async fn in_time<T>(deadline: Timestamp, work: impl Future<Output = T>) -> Optio
         // A deadline this near, or past, is no deadline to go by; the runtime's own will do.
         _ => Some(work.await),
     }
-}
-
-/// Tells the queue what is to become of a message.
-async fn act<M: Job>(queues: &Queues<M>, received: Received, step: Step) -> Result<(), crate::Error> {
-    let queue = queues.of(&received).ok_or_else(|| format!("no such queue is known: {}", received.queue))?;
-    match step {
-        Step::BackOff => queue.retry_later(&received.receipt, received.attempt).await?,
-        Step::SendAfter(delay) => {
-            let message: M = serde_json::from_str(&received.body)?;
-            let owner = message.owner().ok_or("the message names no owner")?;
-            queue.send_after(owner, &message, delay).await?;
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

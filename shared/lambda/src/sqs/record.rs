@@ -3,8 +3,9 @@
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use domain::Timestamp;
 use domain::job::JobError;
+use serde::de::DeserializeOwned;
 
-use super::{Job, Message};
+use super::Message;
 
 /// A record with what the adapter needs of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,8 +14,12 @@ pub(super) struct Received {
     pub id: String,
     /// What changing its visibility needs.
     pub receipt: String,
-    /// How many times it was received.
+    /// How many times work on it was begun, before it was last sent again too, this time included.
     pub attempt: u32,
+    /// The call that is reserved for it.
+    pub slot: Option<Timestamp>,
+    /// Its message group.
+    pub group: String,
     /// The name of the queue it came from.
     pub queue: String,
     /// Its text.
@@ -52,12 +57,20 @@ pub(super) fn receive(event: SqsEvent) -> Result<Vec<Received>, NoId> {
 
 fn one(record: SqsMessage) -> Result<Received, NoId> {
     let id = record.message_id.filter(|id| !id.is_empty()).ok_or(NoId)?;
-    let attempt = record.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok()).unwrap_or(1);
+    let attribute = |name: &str| record.attributes.get(name).map(String::as_str);
+    let received = attribute("ApproximateReceiveCount").and_then(|count| count.parse().ok()).unwrap_or(1);
+    let group = attribute("MessageGroupId").unwrap_or_default().to_owned();
+    let sent = |name: &str| record.message_attributes.get(name)?.string_value.as_deref()?.parse::<i64>().ok();
+    let spent = sent(queue::SPENT).and_then(|spent| u32::try_from(spent).ok()).unwrap_or_default();
+    // A reserved call is made once. A message that comes back needs another.
+    let slot = sent(queue::SLOT).and_then(Timestamp::from_timestamp_millis).filter(|_| received == 1);
     let source = record.event_source_arn.unwrap_or_default();
     Ok(Received {
         id,
         receipt: record.receipt_handle.unwrap_or_default(),
-        attempt,
+        attempt: spent.saturating_add(received),
+        slot,
+        group,
         queue: source.rsplit(':').next().unwrap_or_default().to_owned(),
         body: record.body.unwrap_or_default(),
     })
@@ -65,7 +78,7 @@ fn one(record: SqsMessage) -> Result<Received, NoId> {
 
 /// The messages that decode, with their places among the records, and a result for every place: a failure until the worker gives another.
 #[expect(clippy::type_complexity, reason = "two lists that are made in one pass")]
-pub(super) fn decode<M: Job>(
+pub(super) fn decode<M: DeserializeOwned>(
     received: &[Received],
     deadline: Timestamp,
 ) -> (Vec<(usize, Message<M>)>, Vec<Result<(), JobError>>) {
@@ -74,10 +87,13 @@ pub(super) fn decode<M: Job>(
     for (index, record) in received.iter().enumerate() {
         match serde_json::from_str(&record.body) {
             Ok(body) => {
-                messages.push((index, Message { body, id: record.id.clone(), attempt: record.attempt, deadline }));
+                let (id, queue) = (record.id.clone(), record.queue.clone());
+                let message = Message { body, id, queue, attempt: record.attempt, slot: record.slot, deadline };
+                messages.push((index, message));
                 results.push(Err(JobError::retry(Unanswered)));
             }
-            Err(error) => results.push(Err(JobError::retry(undecodable(&error)))),
+            // No attempt mends it.
+            Err(error) => results.push(Err(JobError::poison(undecodable(&error)))),
         }
     }
     (messages, results)
@@ -114,5 +130,30 @@ mod tests {
         .unwrap();
         let received = receive(event).unwrap();
         assert_eq!((received[0].queue.as_str(), received[0].attempt), ("dev-integration-sync", 3));
+    }
+
+    fn sent_again(count: &str) -> Received {
+        let event: SqsEvent = serde_json::from_value(serde_json::json!({"Records": [{
+            "messageId": "1", "body": "{}",
+            "attributes": {"ApproximateReceiveCount": count, "MessageGroupId": "user/ada"},
+            "messageAttributes": {
+                "slot": {"stringValue": "1500", "dataType": "Number"},
+                "spent": {"stringValue": "2", "dataType": "Number"}
+            }
+        }]}))
+        .unwrap();
+        receive(event).unwrap().remove(0)
+    }
+
+    #[test]
+    fn what_was_sent_again_has_had_its_attempts() {
+        let first = sent_again("1");
+        assert_eq!((first.attempt, first.group.as_str()), (3, "user/ada"));
+        assert_eq!(first.slot, Timestamp::from_timestamp_millis(1500));
+    }
+
+    #[test]
+    fn a_reserved_call_is_made_once() {
+        assert_eq!(sent_again("2").slot, None);
     }
 }

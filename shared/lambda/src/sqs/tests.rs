@@ -17,13 +17,11 @@ enum Order {
     Retry,
     RetryAfter(u64),
     GiveUp,
+    Poison,
 }
 
-impl Job for Order {
-    fn owner(&self) -> Option<&Owner> {
-        None
-    }
-}
+/// Attempts that a message has.
+const ATTEMPTS: u32 = 3;
 
 #[derive(Debug, thiserror::Error)]
 #[error("as ordered")]
@@ -35,14 +33,19 @@ fn obey(order: Order) -> Result<(), JobError> {
         Order::Retry => Err(JobError::retry(Ordered)),
         Order::RetryAfter(seconds) => Err(JobError::retry_after(Duration::from_secs(seconds), Ordered)),
         Order::GiveUp => Err(JobError::give_up(Ordered)),
+        Order::Poison => Err(JobError::poison(Ordered)),
     }
 }
 
-fn event(bodies: &[Option<String>]) -> SqsEvent {
+/// An event of messages, each with how many times it was received.
+fn event(bodies: &[(Option<String>, u32)]) -> SqsEvent {
     let records: Vec<_> = bodies
         .iter()
         .enumerate()
-        .map(|(index, body)| json!({"messageId": format!("m{index}"), "receiptHandle": format!("r{index}"), "body": body}))
+        .map(|(index, (body, received))| {
+            json!({"messageId": format!("m{index}"), "receiptHandle": format!("r{index}"), "body": body,
+                "attributes": {"ApproximateReceiveCount": received.to_string()}})
+        })
         .collect();
     serde_json::from_value(json!({ "Records": records })).unwrap()
 }
@@ -55,22 +58,23 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(future)
 }
 
-/// A body, and whether the queue must keep its message (a wait is kept only if it cannot be sent again).
-fn bodies() -> impl Strategy<Value = Vec<Option<String>>> {
+/// Bodies of messages, and how often each was received.
+fn bodies() -> impl Strategy<Value = Vec<(Option<String>, u32)>> {
     let order = prop_oneof![
         Just(Order::Succeed),
         Just(Order::Retry),
         (0u64..100_000).prop_map(Order::RetryAfter),
-        Just(Order::GiveUp)
+        Just(Order::GiveUp),
+        Just(Order::Poison)
     ]
     .prop_map(|order| Some(serde_json::to_string(&order).unwrap()));
     let garbage = prop_oneof![Just(None), ".{0,20}".prop_map(Some), Just(Some(r#"{"RetryAfter":"no"}"#.to_owned()))];
-    prop::collection::vec(prop_oneof![4 => order, 1 => garbage], 0..12)
+    prop::collection::vec((prop_oneof![4 => order, 1 => garbage], 1..=ATTEMPTS + 1), 0..12)
 }
 
 proptest! {
     #[test]
-    fn exactly_the_failed_messages_are_named(bodies in bodies(), sending_works: bool, answered in 0usize..12) {
+    fn guarantee_05_exactly_what_the_queue_must_keep_is_named(bodies in bodies(), works: [bool; 12], answered in 0usize..12) {
         let steps = Mutex::new(Vec::new());
         let response = block_on(handle(
             event(&bodies),
@@ -79,45 +83,52 @@ proptest! {
             |messages: Vec<Message<Order>>| async move {
                 messages.into_iter().take(answered).map(|message| obey(message.body)).collect()
             },
-            |received, step| {
-                steps.lock().unwrap().push((received.id, step));
-                async move {
-                    match step {
-                        Step::SendAfter(_) if !sending_works => Err(crate::Error::from("the queue is down")),
-                        _ => Ok(()),
-                    }
-                }
+            |_| ATTEMPTS,
+            |batch: Vec<(Received, Step)>| {
+                let done = batch.iter().map(|(received, _)| works[received.id[1..].parse::<usize>().unwrap()]).collect();
+                steps.lock().unwrap().extend(batch.into_iter().map(|(received, step)| (received.id, step)));
+                async { done }
             },
         ))
         .unwrap();
 
         let mut seen = 0;
-        let mut expected = Vec::new();
-        for (index, body) in bodies.iter().enumerate() {
+        let (mut expected, mut buried) = (BTreeSet::new(), BTreeSet::new());
+        for (index, (body, received)) in bodies.iter().enumerate() {
             let order = body.as_deref().and_then(|body| serde_json::from_str::<Order>(body).ok());
-            let kept = match order {
-                None => true,
+            let (id, last) = (format!("m{index}"), *received >= ATTEMPTS);
+            let (kept, dead) = match order {
+                None => (!works[index], true),
                 Some(order) => {
                     seen += 1;
-                    seen > answered || match order {
-                        Order::Succeed | Order::GiveUp => false,
-                        Order::Retry => true,
-                        Order::RetryAfter(_) => !sending_works,
+                    match order {
+                        _ if seen > answered => (!last || !works[index], last),
+                        Order::Succeed | Order::GiveUp => (false, false),
+                        Order::Retry => (!last || !works[index], last),
+                        Order::RetryAfter(_) => (!works[index], false),
+                        Order::Poison => (!works[index], true),
                     }
                 }
             };
             if kept {
-                expected.push(format!("m{index}"));
+                expected.insert(id.clone());
+            }
+            if dead {
+                buried.insert(id);
             }
         }
-        prop_assert_eq!(failed(&response), expected);
+        let named = failed(&response);
+        prop_assert_eq!(named.len(), expected.len(), "each once");
+        prop_assert_eq!(named.into_iter().collect::<BTreeSet<_>>(), expected.clone());
 
-        // Whatever the queue must keep gets its back-off; whatever waits is sent within SQS's longest delay.
+        // Whatever the queue must keep gets its back-off; whatever waits is sent within SQS's longest delay; and exactly what is
+        // beyond help is tried to be buried.
         let steps = steps.into_inner().unwrap();
-        let backed_off: BTreeSet<_> = steps.iter().filter(|(_, step)| *step == Step::BackOff).map(|(id, _)| id.clone()).collect();
-        prop_assert_eq!(backed_off, failed(&response).into_iter().collect::<BTreeSet<_>>());
+        let of = |wanted: fn(&Step) -> bool| steps.iter().filter(|(_, step)| wanted(step)).map(|(id, _)| id.clone()).collect::<BTreeSet<_>>();
+        prop_assert_eq!(of(|step| *step == Step::BackOff), expected);
+        prop_assert_eq!(of(|step| matches!(step, Step::Bury { reason } if !reason.is_empty())), buried);
         for (_, step) in steps {
-            if let Step::SendAfter(delay) = step {
+            if let Step::SendAgain { delay, .. } = step {
                 prop_assert!(delay >= Duration::from_secs(1) && delay <= LONGEST_DELAY);
             }
         }
@@ -136,7 +147,8 @@ proptest! {
                 ran.fetch_add(messages.len(), Ordering::Relaxed);
                 async { Vec::new() }
             },
-            |_, _| async { Ok(()) },
+            |_| ATTEMPTS,
+            |steps: Vec<(Received, Step)>| async move { vec![true; steps.len()] },
         ));
         prop_assert!(result.is_err());
         prop_assert_eq!(ran.into_inner(), 0);
@@ -151,7 +163,8 @@ fn a_message_that_stands_twice_in_a_batch_is_named_once() {
         event,
         Timestamp::MAX_UTC,
         |messages: Vec<Message<Order>>| async { messages.into_iter().map(|message| obey(message.body)).collect() },
-        |_, _| async { Ok(()) },
+        |_| ATTEMPTS,
+        |steps: Vec<(Received, Step)>| async move { vec![true; steps.len()] },
     ))
     .unwrap();
     assert_eq!(failed(&response), ["same"]);
@@ -160,7 +173,14 @@ fn a_message_that_stands_twice_in_a_batch_is_named_once() {
 #[test]
 fn no_more_messages_run_at_once_than_allowed() {
     let messages = (0..20)
-        .map(|index| Message { body: Order::Succeed, id: index.to_string(), attempt: 1, deadline: Timestamp::MAX_UTC })
+        .map(|index| Message {
+            body: Order::Succeed,
+            id: index.to_string(),
+            queue: String::new(),
+            attempt: 1,
+            slot: None,
+            deadline: Timestamp::MAX_UTC,
+        })
         .collect();
     let (running, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let results = block_on(each(messages, 3, |message: Message<Order>| {
@@ -187,10 +207,11 @@ fn a_worker_that_runs_out_of_time_leaves_its_messages_to_the_queue() {
         tokio::time::pause();
         let deadline = SystemClock.now() + chrono::TimeDelta::seconds(15);
         let response = handle(
-            event(&[Some("\"Succeed\"".to_owned())]),
+            event(&[(Some("\"Succeed\"".to_owned()), 1)]),
             deadline,
             |_: Vec<Message<Order>>| std::future::pending::<Vec<Result<(), JobError>>>(),
-            |_, _| async { Ok(()) },
+            |_| ATTEMPTS,
+            |steps: Vec<(Received, Step)>| async move { vec![true; steps.len()] },
         )
         .await
         .unwrap();

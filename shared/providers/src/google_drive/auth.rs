@@ -23,6 +23,7 @@ const FLOW: CodeFlow = CodeFlow {
     revoke: "https://oauth2.googleapis.com/revoke",
     scopes: SCOPES,
     extra: &[("access_type", "offline"), ("prompt", "consent")],
+    refusals: &[],
 };
 
 /// The code flow with the client that its requests leave through.
@@ -71,5 +72,45 @@ impl OAuth for Auth {
     async fn revoke(&self, settings: &ProviderSettings, tokens: &TokenSet) -> Result<(), ProviderError> {
         let token = tokens.refresh_token.as_ref().unwrap_or(&tokens.access_token);
         FLOW.revoke(&self.http, settings, token).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::testing::{Reply, Server, google};
+
+    #[tokio::test]
+    async fn guarantee_29_a_life_is_reckoned_by_our_clock_whatever_the_provider_says_of_time() {
+        let now: Timestamp = "2026-11-25T02:00:00Z".parse().unwrap();
+        let check = async |told: Value, date: &'static str, life: Option<TimeDelta>| {
+            let body =
+                json!({"access_token": "at", "token_type": "Bearer", "expires_in": told, "scope": SCOPES.join(" ")});
+            let server = Server::start(move |_| Reply::json(200, &body).with("date", date)).await;
+            let (auth, access) = (Auth::new(Http::new()), google(&server));
+            let fresh = auth.refresh(&access.settings, &"old".into(), now).await.unwrap();
+            let first = auth.exchange(&access.settings, "code", "https://us.example/cb", Some("v"), now).await.unwrap();
+            for tokens in [fresh, first] {
+                assert_eq!(tokens.expires_at, life.map(|life| now + life), "{told} {date}");
+            }
+        };
+        let hour = Some(TimeDelta::hours(1));
+        for date in ["Wed, 25 Nov 2026 01:50:00 GMT", "Wed, 25 Nov 2026 02:10:00 GMT", "yesterday", ""] {
+            check(json!(3600), date, hour).await;
+        }
+        check(json!("3600"), "", hour).await;
+        check(json!(0), "", Some(TimeDelta::zero())).await;
+        check(json!(-5), "", Some(TimeDelta::zero())).await;
+        check(json!(1e18), "", Some(TimeDelta::days(3650))).await;
+        check(json!(null), "", None).await;
+        check(json!("soon"), "", None).await;
+    }
+
+    #[test]
+    fn guarantee_39_the_verifier_is_always_asked_for() {
+        assert!(Auth::new(Http::new()).uses_pkce());
     }
 }

@@ -359,7 +359,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_dead_token_asks_for_a_new_beginning() {
+    async fn guarantee_20_a_dead_token_asks_for_a_new_beginning() {
         for status in [400, 404, 410] {
             let server =
                 Server::start(move |_| Reply::json(status, json!({"error": {"errors": [{"reason": "invalid"}]}})))
@@ -372,7 +372,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_outage_or_a_broken_page_is_no_change() {
+    async fn guarantee_19_an_outage_or_a_broken_page_is_no_change() {
         let refused = async |status, body: &'static str| {
             let server = Server::start(move |_| Reply::json(status, body)).await;
             read_from(&server, json!({}), CURSOR).await.unwrap_err()

@@ -244,7 +244,7 @@ pub fn classify(status: u16, headers: &HeaderMap, body: &[u8], now: Timestamp) -
     let failure = wire::Failure::read(body);
     let sent = retry_after::sent(headers).unwrap_or(now);
     let retry_after =
-        || retry_after::from_headers(headers, now).or_else(|| retry_after::from_message(&failure.message, sent));
+        || retry_after::asked(headers, body, now).or_else(|| retry_after::from_message(&failure.message, sent));
     match (status, failure.reason()) {
         (401, _) => Kind::TokenRejected,
         (403 | 429, "dailyLimitExceeded") => {
@@ -347,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn the_reason_decides_what_a_refusal_means() {
+    fn guarantee_16_the_reason_decides_whether_a_403_is_a_limit() {
         check(403, "userRateLimitExceeded", Kind::RateLimited { retry_after: None });
         check(403, "rateLimitExceeded", Kind::RateLimited { retry_after: None });
         check(429, "rateLimitExceeded", Kind::RateLimited { retry_after: None });
@@ -375,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn the_wait_is_taken_from_the_header_or_from_the_words() {
+    fn guarantee_16_the_wait_is_taken_from_the_header_or_from_the_words() {
         let now: Timestamp = "2026-11-25T02:00:00Z".parse().unwrap();
         let body = include_bytes!("fixtures/error.rate.json");
         let wait = |headers: &HeaderMap| match classify(403, headers, body, now) {

@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_cannot_be_had_costs_no_call() {
+    async fn guarantee_22_what_is_too_large_or_cannot_be_had_costs_no_call() {
         let server = Server::start(echo).await;
         let check = async |resource: Value, kind: Kind| {
             assert_eq!(fetched(&server, Some(&known(resource))).await.unwrap_err(), kind);

@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_incomplete_or_broken_page_fails_as_a_whole() {
+    async fn guarantee_19_an_incomplete_or_broken_page_fails_as_a_whole() {
         assert_eq!(
             refused(|_| Reply::json(200, json!({"files": [], "incompleteSearch": true}))).await,
             Kind::Unavailable
@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_page_that_leads_to_itself_is_a_loop_and_one_that_expired_says_so() {
+    async fn guarantee_20_a_page_that_leads_to_itself_is_a_loop_and_one_that_expired_says_so() {
         let kind = refused(|_| Reply::json(200, json!({"files": [], "nextPageToken": "p"}))).await;
         assert!(matches!(kind, Kind::Malformed(_)), "{kind:?}");
         let kind = refused(|request| match request.query("pageToken") {

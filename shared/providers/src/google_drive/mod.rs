@@ -11,6 +11,8 @@ mod fetch;
 mod listing;
 mod resources;
 mod scope;
+#[cfg(test)]
+mod torture;
 mod webhooks;
 mod wire;
 
@@ -24,7 +26,9 @@ use self::config::Config;
 use self::scope::Scope;
 use crate::error::{Kind, ProviderError};
 use crate::http::Http;
-use crate::provider::{Access, Account, Fetched, From, ListRequest, Manifest, OAuth, Page, Provider, Webhooks};
+use crate::provider::{
+    Access, Account, Fetched, From, ListRequest, Manifest, OAuth, Page, Provider, RefreshTokens, Webhooks,
+};
 
 /// Drive counts 325,000 quota units a minute for a person and project. A download or export costs 200 of them, a listing 100, all else 5;
 /// the limit here is in calls of the dearest kind. There is no limit per day unless the project's owner sets one.
@@ -37,6 +41,7 @@ static MANIFEST: Manifest = Manifest {
     auth_type: AuthType::Oauth2,
     scopes: auth::SCOPES,
     rate_limits: RateLimits { per_minute: 325_000 / 200, per_day: None, concurrent: 20 },
+    refresh_tokens: RefreshTokens::Kept,
 };
 
 /// Google Drive.

@@ -144,6 +144,8 @@ mod tests {
             token_sha256: sha2::Sha256::digest(token).into(),
             created_at: DateTime::UNIX_EPOCH,
             expires_at: None,
+            heard_at: None,
+            doubt: None,
         }
     }
 

@@ -9,6 +9,10 @@ use crate::error::Error;
 use crate::items::integration::{ProjectedItem, RowKind, WHAT};
 use crate::keys::{self, Key};
 
+/// Where a list of what is due goes on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DuePlace(Item);
+
 /// Something the scheduler should look at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Due {
@@ -52,6 +56,21 @@ impl Store {
     /// # Errors
     /// [`Error`] if the index cannot be read.
     pub async fn due(&self, shard: u8, now: Timestamp, limit: u32) -> Result<Vec<Due>, Error> {
+        Ok(self.due_from(shard, now, limit, None).await?.0)
+    }
+
+    /// As [`Self::due`], from a place on, and where the list goes on then: what cannot be read, or stays due because nothing could be
+    /// done about it, is behind that place. The page may be short of `limit`, even empty, and the list still go on.
+    ///
+    /// # Errors
+    /// As [`Self::due`].
+    pub async fn due_from(
+        &self,
+        shard: u8,
+        now: Timestamp,
+        limit: u32,
+        from: Option<DuePlace>,
+    ) -> Result<(Vec<Due>, Option<DuePlace>), Error> {
         let call = self
             .client
             .query()
@@ -60,9 +79,11 @@ impl Store {
             .key_condition_expression("#due_shard = :due_shard AND #due_at <= :now")
             .set_expression_attribute_names(names(&["due_shard", "due_at"]))
             .set_expression_attribute_values(values([("due_shard", s(shard.to_string())), ("now", ms(now))]))
+            .set_exclusive_start_key(from.map(|place| place.0))
             .limit(i32::try_from(limit).unwrap_or(i32::MAX));
         let page = call.send().await.map_err(|e| Error::dynamo("read what is due", e))?;
-        Ok(page.items.unwrap_or_default().into_iter().filter_map(readable).collect())
+        let due = page.items.unwrap_or_default().into_iter().filter_map(readable).collect();
+        Ok((due, page.last_evaluated_key.map(DuePlace)))
     }
 
     /// Claims something due by moving it on (`None`: never due again). `false`: another has moved it since. One request.

@@ -1,7 +1,7 @@
 //! The end of a run: the job is final and the slot is free, whatever happened to the integration meanwhile.
 
 use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem, Update};
-use domain::{Integration, Status, SyncJob, SyncMode, Timestamp};
+use domain::{Integration, JobStatus, Status, SyncJob, SyncMode, Timestamp};
 
 use super::runs::{again_condition, built};
 use super::{Finished, RunEnd};
@@ -17,7 +17,8 @@ impl Store {
     ///
     /// Safe to repeat: a job that is final already while the slot is still held only has the slot released (and if it was
     /// ended otherwise, cancelled say, the integration keeps its cursor and status). If another pass was asked for and
-    /// nothing blocks it, the integration is due at once, whatever `due_at` says. One request; when it meets others, three per try.
+    /// nothing stands in its way, the integration is due at once, whatever `due_at` says. A person's cancelling does, and so does the
+    /// state ERROR: the wish is then kept until the integration is due. One request; when it meets others, three per try.
     ///
     /// # Errors
     /// [`Error`] if a table cannot be written, or others keep changing the rows.
@@ -31,7 +32,7 @@ impl Store {
                 writes.push(self.final_job(&end.job)?);
             }
             if self.transact(WHAT, writes).await? {
-                return Ok(seen.again.map_or(Finished::Yes, Finished::Again));
+                return Ok(finished(end, seen.again));
             }
             let stored = match self.find_integration(&end.integration.reference()).await? {
                 Some(stored) if stored.status != Status::Disconnected => stored,
@@ -45,7 +46,7 @@ impl Store {
                 (false, true) if job.fence == end.job.fence => Ending::Whole,
                 // Ended by an earlier call of this worker whose answer was lost, or by another one: the slot tells no more.
                 (true, false) if stored.active.is_none() && job.status == end.job.status => {
-                    return Ok(stored.again.map_or(Finished::Yes, Finished::Again));
+                    return Ok(finished(end, stored.again));
                 }
                 _ => return Ok(Finished::Gone),
             };
@@ -187,8 +188,18 @@ fn was_decided(end: &RunEnd, seen: &Integration) -> bool {
     !holds_back && (seen.pending_deletes, seen.deletes_confirmed) != (read.pending_deletes, read.deletes_confirmed)
 }
 
+/// What an end leads to. Whoever cancels a run wants no other at once, and what failed too often is tried daily.
+fn finished(end: &RunEnd, again: Option<SyncMode>) -> Finished {
+    let at_once = end.job.status != JobStatus::Cancelled && end.status != Status::Error;
+    again.filter(|_| at_once).map_or(Finished::Yes, Finished::Again)
+}
+
 /// When the integration is due once the run has ended: at once if another pass is wanted and nothing stands in its way.
 fn due_after(end: &RunEnd, again: Option<SyncMode>, ended_at: Timestamp) -> Option<Timestamp> {
     let may_start = end.status.is_scheduled() && end.blocked_until.is_none_or(|until| until <= ended_at);
-    if again.is_some() && may_start { Some(end.due_at.map_or(ended_at, |at| at.min(ended_at))) } else { end.due_at }
+    if may_start && matches!(finished(end, again), Finished::Again(_)) {
+        Some(end.due_at.map_or(ended_at, |at| at.min(ended_at)))
+    } else {
+        end.due_at
+    }
 }

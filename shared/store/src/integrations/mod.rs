@@ -18,7 +18,7 @@ use crate::items::integration::{IntegrationItem, ProjectedItem, WHAT};
 use crate::keys;
 
 pub use crate::keys::DUE_SHARDS;
-pub use due::{Due, DueKind};
+pub use due::{Due, DueKind, DuePlace};
 pub(crate) use runs::built;
 
 /// Whether a write on a read found the row as it was read.
@@ -45,7 +45,7 @@ pub struct Settings {
     pub full_next: bool,
 }
 
-/// A move of the status with what goes along with it; every field is written.
+/// A move of the status with what goes along with it; every field but `due_at` is written as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatusChange {
     /// The status as read; the move happens only from it.
@@ -58,7 +58,8 @@ pub struct StatusChange {
     pub failures_in_a_row: u32,
     /// Until when the provider asked us to wait.
     pub blocked_until: Option<Timestamp>,
-    /// When the scheduler looks at it next; `None` means never.
+    /// When the scheduler looks at it next. `None` leaves that as it is; in a status in which no syncs are scheduled nothing is due
+    /// any more then, except that a run under way is still watched.
     pub due_at: Option<Timestamp>,
 }
 
@@ -105,7 +106,7 @@ pub struct RunEnd {
 /// What became of the end of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Finished {
-    /// Ended, and nothing more was asked for.
+    /// Ended, and nothing more is to start at once.
     Yes,
     /// Ended, and another pass of this mode was asked for meanwhile: start it. Should the caller die first, the integration
     /// is due at once and still carries the wish (`Integration::again`), until a run that fulfils it is started.
@@ -192,6 +193,6 @@ impl Store {
 }
 
 /// A row as an integration.
-fn read(row: Item) -> Result<Integration, Error> {
+pub(crate) fn read(row: Item) -> Result<Integration, Error> {
     decode::<IntegrationItem>(WHAT, row)?.try_into()
 }

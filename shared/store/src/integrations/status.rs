@@ -11,27 +11,54 @@ use crate::error::Error;
 use crate::keys;
 
 impl Store {
-    /// Moves the status, if it still is what was read. `false`: it is not, or the row is another integration's. One request.
+    /// Moves the status, if it still is what was read. `false`: it is not, or the row is another integration's. One request; two to leave
+    /// what is scheduled while a run is under way.
     ///
     /// # Errors
     /// [`Error`] if the table cannot be written.
     pub async fn move_status(&self, r: &IntegrationRef, change: &StatusChange, now: Timestamp) -> Result<bool, Error> {
+        let due = match change.due_at {
+            Some(at) => DueThen::At(at),
+            None if change.to.is_scheduled() => DueThen::AsItIs { watched: false },
+            None => DueThen::Never,
+        };
+        let old = match self.write_status(r, change, due, now).await? {
+            Ended::Written(_) => return Ok(true),
+            // A run is under way: it stays watched.
+            Ended::Failed(Some(old)) if due == DueThen::Never && is_watched(&old, r, change)? => {
+                let due = DueThen::AsItIs { watched: true };
+                match self.write_status(r, change, due, now).await? {
+                    Ended::Written(_) => return Ok(true),
+                    Ended::Failed(old) => old,
+                }
+            }
+            Ended::Failed(old) => old,
+        };
+        let Some(old) = old else { return Ok(false) };
+        // A repeat of a write whose answer was lost finds exactly what it wrote.
+        let stored = read(old)?;
+        Ok(stored.id == r.integration_id
+            && stored.status == change.to
+            && stored.updated_at.timestamp_millis() == now.timestamp_millis()
+            && stored.last_error == change.last_error
+            && stored.failures_in_a_row == change.failures_in_a_row)
+    }
+
+    /// One try at moving the status.
+    async fn write_status(
+        &self,
+        r: &IntegrationRef,
+        change: &StatusChange,
+        due: DueThen,
+        now: Timestamp,
+    ) -> Result<Ended, Error> {
+        let mut attributes =
+            vec!["integration_id", "status", "last_error", "failures_in_a_row", "blocked_until", "updated_at"];
         let call = self
             .client
             .update_item()
             .table_name(&self.tables.integrations)
             .set_key(keys::integration(&r.owner, r.provider).attributes())
-            .condition_expression("#integration_id = :integration_id AND #status = :from")
-            .set_expression_attribute_names(names(&[
-                "integration_id",
-                "status",
-                "last_error",
-                "failures_in_a_row",
-                "blocked_until",
-                "updated_at",
-                "due_at",
-                "due_shard",
-            ]))
             .set_expression_attribute_values(values([
                 ("integration_id", s(r.integration_id.to_string())),
                 ("from", encode(change.from)?),
@@ -43,29 +70,31 @@ impl Store {
             ]));
         let set = "SET #status = :to, #last_error = :last_error, #failures_in_a_row = :failures_in_a_row, \
                    #blocked_until = :blocked_until, #updated_at = :updated_at";
-        let call = match change.due_at {
-            Some(at) => call
-                .update_expression(format!("{set}, #due_at = :due_at, #due_shard = :due_shard"))
-                .expression_attribute_values(":due_at", ms(at))
-                .expression_attribute_values(":due_shard", s(keys::due_shard(r.integration_id))),
-            None => call.update_expression(format!("{set} REMOVE #due_at, #due_shard")),
-        };
-        match update("move an integration's status", call).await? {
-            Ended::Written(_) => Ok(true),
-            Ended::Failed(None) => Ok(false),
-            // A repeat of a write whose answer was lost finds exactly what it wrote.
-            Ended::Failed(Some(old)) => {
-                let stored = read(old)?;
-                Ok(stored.id == r.integration_id
-                    && stored.status == change.to
-                    && stored.updated_at.timestamp_millis() == now.timestamp_millis()
-                    && stored.last_error == change.last_error
-                    && stored.failures_in_a_row == change.failures_in_a_row)
+        let as_read = "#integration_id = :integration_id AND #status = :from";
+        let call = match due {
+            DueThen::At(at) => {
+                attributes.extend(["due_at", "due_shard"]);
+                call.update_expression(format!("{set}, #due_at = :due_at, #due_shard = :due_shard"))
+                    .condition_expression(as_read)
+                    .expression_attribute_values(":due_at", ms(at))
+                    .expression_attribute_values(":due_shard", s(keys::due_shard(r.integration_id)))
             }
-        }
+            DueThen::AsItIs { watched: false } => call.update_expression(set).condition_expression(as_read),
+            DueThen::AsItIs { watched: true } => {
+                attributes.push("active_job_id");
+                call.update_expression(set)
+                    .condition_expression(format!("{as_read} AND attribute_exists(#active_job_id)"))
+            }
+            DueThen::Never => {
+                attributes.extend(["due_at", "due_shard", "active_job_id"]);
+                call.update_expression(format!("{set} REMOVE #due_at, #due_shard"))
+                    .condition_expression(format!("{as_read} AND attribute_not_exists(#active_job_id)"))
+            }
+        };
+        update("move an integration's status", call.set_expression_attribute_names(names(&attributes))).await
     }
 
-    /// A person's decision on the deletions that `job_id` held back: no longer pending, and confirmed or not.
+    /// A person's decision on the deletions that `job_id` held back: no longer pending, and so many confirmed or not.
     /// `false`: none of that job are pending. One request.
     ///
     /// # Errors
@@ -76,10 +105,15 @@ impl Store {
             .update_item()
             .table_name(&self.tables.integrations)
             .set_key(keys::integration(&r.owner, r.provider).attributes())
-            .update_expression("SET #deletes_confirmed = :confirm, #version = #version + :one REMOVE #pending_deletes")
+            .update_expression(
+                "SET #deletes_confirmed = :confirm, #confirmed_count = #pending_deletes.#count, \
+                 #version = #version + :one REMOVE #pending_deletes",
+            )
             .condition_expression("#integration_id = :integration_id AND #pending_deletes.#job_id = :job_id")
             .set_expression_attribute_names(names(&[
                 "deletes_confirmed",
+                "confirmed_count",
+                "count",
                 "version",
                 "pending_deletes",
                 "integration_id",
@@ -96,6 +130,24 @@ impl Store {
             Ended::Failed(old) => Ok(confirm && old.is_some_and(|row| was_confirmed(row, r))),
         }
     }
+}
+
+/// What a move of the status does to the time at which the scheduler looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum DueThen {
+    At(Timestamp),
+    /// `watched`: only while a run is under way.
+    AsItIs {
+        watched: bool,
+    },
+    /// Only while no run is under way.
+    Never,
+}
+
+/// Whether the row is as the move wants it, and a run is under way.
+fn is_watched(row: &crate::call::Item, r: &IntegrationRef, change: &StatusChange) -> Result<bool, Error> {
+    let stored = read(row.clone())?;
+    Ok(stored.id == r.integration_id && stored.status == change.from && stored.active.is_some())
 }
 
 /// Whether the confirmation already stands, with nothing pending: asked twice, or a repeat after a lost answer.

@@ -66,6 +66,8 @@ pub(crate) struct IntegrationItem {
     pub(crate) pending_deletes: Option<PendingDeletes>,
     #[serde(default)]
     pub(crate) deletes_confirmed: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) confirmed_count: Option<u64>,
     #[serde(default, with = "ts_milliseconds_option", skip_serializing_if = "Option::is_none")]
     pub(crate) blocked_until: Option<Timestamp>,
     #[serde(default, with = "ts_milliseconds_option", skip_serializing_if = "Option::is_none")]
@@ -130,6 +132,7 @@ impl IntegrationItem {
             again: i.again,
             pending_deletes: i.pending_deletes,
             deletes_confirmed: i.deletes_confirmed,
+            confirmed_count: i.confirmed_count,
             blocked_until: i.blocked_until,
             due_at: i.due_at,
             due_shard: i.due_at.map(|_| keys::due_shard(i.id)),
@@ -195,6 +198,7 @@ impl TryFrom<IntegrationItem> for Integration {
             again: item.again,
             pending_deletes: item.pending_deletes,
             deletes_confirmed: item.deletes_confirmed,
+            confirmed_count: item.confirmed_count,
             blocked_until: item.blocked_until,
             due_at: item.due_at,
             retry_failed: item.retry_failed,
@@ -263,6 +267,7 @@ mod tests {
                 since: at(3),
             }),
             deletes_confirmed: true,
+            confirmed_count: Some(60),
             blocked_until: Some(at(4)),
             due_at: Some(at(5)),
             retry_failed: true,

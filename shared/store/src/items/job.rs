@@ -71,6 +71,12 @@ pub(crate) struct CheckpointItem {
     unchanged: u64,
     #[serde(default)]
     skipped: u64,
+    #[serde(default, with = "ts_milliseconds_option", skip_serializing_if = "Option::is_none")]
+    expected_end_at: Option<Timestamp>,
+    #[serde(default)]
+    rehanded: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    confirmed_count: Option<u64>,
 }
 
 impl From<&Checkpoint> for CheckpointItem {
@@ -84,6 +90,9 @@ impl From<&Checkpoint> for CheckpointItem {
             handed_out: c.handed_out,
             unchanged: c.unchanged,
             skipped: c.skipped,
+            expected_end_at: c.expected_end_at,
+            rehanded: c.rehanded,
+            confirmed_count: c.confirmed_count,
         }
     }
 }
@@ -149,6 +158,9 @@ impl TryFrom<JobItem> for SyncJob {
                 unchanged: c.unchanged,
                 skipped: c.skipped,
                 reported: item.reported,
+                expected_end_at: c.expected_end_at,
+                rehanded: c.rehanded,
+                confirmed_count: c.confirmed_count,
             },
             deletes_confirmed: item.deletes_confirmed,
             outages: item.outages,
@@ -219,6 +231,9 @@ mod tests {
                 handed_out: 2,
                 unchanged: 1,
                 skipped: 0,
+                expected_end_at: None,
+                rehanded: 0,
+                confirmed_count: Some(60),
                 reported: 2,
             },
             deletes_confirmed: true,

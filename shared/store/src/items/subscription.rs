@@ -2,7 +2,7 @@
 
 use chrono::serde::{ts_milliseconds, ts_milliseconds_option};
 use domain::message::IntegrationRef;
-use domain::subscription::Subscription;
+use domain::subscription::{Doubt, Subscription};
 use domain::{IntegrationId, Owner, ProviderId, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -32,16 +32,22 @@ pub(crate) struct SubscriptionItem {
     #[serde(default, with = "ts_milliseconds_option", skip_serializing_if = "Option::is_none")]
     pub(crate) ends_at: Option<Timestamp>,
     #[serde(default, with = "ts_milliseconds_option", skip_serializing_if = "Option::is_none")]
+    pub(crate) heard_at: Option<Timestamp>,
+    #[serde(default, with = "ts_milliseconds_option", skip_serializing_if = "Option::is_none")]
+    pub(crate) doubt_since: Option<Timestamp>,
+    #[serde(default, with = "ts_milliseconds_option", skip_serializing_if = "Option::is_none")]
+    pub(crate) doubt_at: Option<Timestamp>,
+    #[serde(default, with = "ts_milliseconds_option", skip_serializing_if = "Option::is_none")]
     pub(crate) due_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) due_shard: Option<String>,
 }
 
 impl SubscriptionItem {
-    /// The whole row; due when a successor should be made.
+    /// The whole row; due when it is to be looked at.
     pub(crate) fn new(of: &IntegrationRef, subscription: &Subscription) -> Self {
         let key = keys::subscription(of.integration_id, &subscription.id);
-        let due_at = subscription.renew_at();
+        let due_at = subscription.look_at();
         Self {
             pk: key.pk,
             sk: key.sk,
@@ -55,6 +61,9 @@ impl SubscriptionItem {
             token_sha256: Binary(subscription.token_sha256.to_vec()),
             created_at: subscription.created_at,
             ends_at: subscription.expires_at,
+            heard_at: subscription.heard_at,
+            doubt_since: subscription.doubt.map(|doubt| doubt.since),
+            doubt_at: subscription.doubt.map(|doubt| doubt.at),
             due_at,
             due_shard: due_at.map(|_| keys::due_shard(of.integration_id)),
         }
@@ -76,6 +85,8 @@ impl TryFrom<SubscriptionItem> for (IntegrationRef, Subscription) {
             token_sha256: item.token_sha256.0.try_into().map_err(|_| corrupt())?,
             created_at: item.created_at,
             expires_at: item.ends_at,
+            heard_at: item.heard_at,
+            doubt: item.doubt_since.zip(item.doubt_at).map(|(since, at)| Doubt { since, at }),
         };
         Ok((of, subscription))
     }
@@ -102,6 +113,8 @@ mod tests {
             token_sha256: [7; 32],
             created_at: at(1000),
             expires_at: Some(at(3000)),
+            heard_at: Some(at(1500)),
+            doubt: Some(Doubt { since: at(1100), at: at(1700) }),
         };
         let item = SubscriptionItem::new(&of, &subscription);
         assert_eq!(item.due_at, Some(at(2000)));

@@ -144,6 +144,14 @@ impl Store {
         Err(Error::contended(WHAT))
     }
 
+    /// Frees a slot whose job does not exist any more. Nothing happens if another run holds it. One request.
+    ///
+    /// # Errors
+    /// [`Error`] if the table cannot be written.
+    pub async fn free_slot(&self, r: &IntegrationRef, job_id: JobId) -> Result<bool, Error> {
+        self.transact("free the slot of a lost job", vec![self.release_cancelled(r, job_id)?]).await
+    }
+
     fn cancelled(&self, job: &SyncJob, now: Timestamp) -> Result<aws_sdk_dynamodb::types::TransactWriteItem, Error> {
         crate::integrations::built(
             aws_sdk_dynamodb::types::Update::builder()

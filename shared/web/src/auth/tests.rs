@@ -11,6 +11,8 @@ use url::Url;
 
 use super::*;
 
+mod forged;
+
 const NOW: i64 = 1_800_000_000;
 const SECRET: &str = "a-secret-for-tests-of-thirty-two-bytes";
 
@@ -57,7 +59,7 @@ async fn check(token: &str, expected: &str) {
 }
 
 #[tokio::test]
-async fn claims_must_hold_now_and_for_us() {
+async fn guarantee_42_claims_must_hold_now_and_for_us() {
     let key = EncodingKey::from_secret(SECRET.as_bytes());
     let case =
         async |changes: Value, expected: &str| check(&sign(&Header::default(), &with(changes), &key), expected).await;
@@ -83,7 +85,7 @@ async fn claims_must_hold_now_and_for_us() {
 }
 
 #[tokio::test]
-async fn only_the_configured_algorithm_and_key_are_believed() {
+async fn guarantee_42_only_the_configured_algorithm_and_key_are_believed() {
     let key = EncodingKey::from_secret(SECRET.as_bytes());
     let token = sign(&Header::default(), &good(), &key);
     let (head, signature) = token.rsplit_once('.').unwrap();
@@ -109,7 +111,7 @@ async fn only_the_configured_algorithm_and_key_are_believed() {
 }
 
 #[tokio::test]
-async fn a_claim_that_comes_twice_is_refused() {
+async fn guarantee_42_a_claim_that_comes_twice_is_refused() {
     let key = EncodingKey::from_secret(SECRET.as_bytes());
     let b64 = |text: &str| base64::Engine::encode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, text);
     let claims = format!(r#"{{"sub":"ada","sub":"eve","exp":{},"iss":"https://issuer","aud":"cognia"}}"#, NOW + 60);
@@ -180,7 +182,7 @@ fn ed_token(key: &EncodingKey, kid: Option<&str>) -> String {
 }
 
 #[tokio::test]
-async fn published_keys_are_kept_rotated_and_not_hammered() {
+async fn guarantee_42_published_keys_are_kept_rotated_and_not_hammered() {
     let (old, new) = (ed_key(1), ed_key(2));
     let issuer = Issuer::start(json!([jwk(&old, "old"), {"kty": "unheard of"}])).await;
     let clock = clock();
@@ -211,7 +213,7 @@ async fn published_keys_are_kept_rotated_and_not_hammered() {
 }
 
 #[tokio::test]
-async fn a_published_key_never_serves_as_a_shared_secret() {
+async fn guarantee_42_a_published_key_never_serves_as_a_shared_secret() {
     let key = ed_key(3);
     let issuer = Issuer::start(json!([jwk(&key, "k")])).await;
     let public = jwk(&key, "k")["x"].as_str().unwrap().to_owned();

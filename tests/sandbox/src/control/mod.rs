@@ -26,7 +26,9 @@ pub fn routes() -> Router<Shared> {
         .route("/reset", post(reset))
         .route("/truth", get(truth))
         .route("/endpoints", get(endpoints))
+        .route("/clock", get(wire::clock).post(wire::set_clock))
         .route("/faults", get(wire::faults).post(wire::add_fault).delete(wire::clear_faults))
+        .route("/faults/{id}", delete(wire::remove_fault))
         .route("/limits", get(wire::limits).post(wire::set_limits))
         .route("/requests", get(wire::requests).delete(wire::clear_requests))
         .route("/counters", get(wire::counters))
@@ -42,7 +44,7 @@ pub fn routes() -> Router<Shared> {
         .route("/google/tokens", get(oauth::tokens).post(oauth::set_tokens))
         .route("/google/settings", get(oauth::settings).post(oauth::set_settings))
         .route("/google/expire-cursors", post(expire_cursors))
-        .route("/google/channels", get(wire::channels))
+        .route("/google/channels", get(wire::channels).delete(wire::forget_channels))
         .fallback(|| async { Wrong::not_found("the control API has no such route") })
 }
 
@@ -92,11 +94,12 @@ struct Reset {
     demo: bool,
 }
 
-/// Forgets everything: content, tokens, faults, limits and logs.
+/// Forgets everything: content, tokens, faults, limits, logs and the clock's offset.
 async fn reset(State(sandbox): State<Shared>, body: bytes::Bytes) -> Answer {
     let wanted: Reset = parse(&body)?;
     let fresh = World::fresh(wanted.demo).map_err(Wrong::unprocessable)?;
     sandbox.write(|world| *world = fresh);
+    crate::clock::set_ahead(0);
     sandbox.traffic(|traffic| {
         traffic.faults.clear();
         traffic.limits.set(crate::limits::Rule::default());
@@ -106,8 +109,9 @@ async fn reset(State(sandbox): State<Shared>, body: bytes::Bytes) -> Answer {
     Ok(Json(json!({ "reset": true })))
 }
 
+/// Whose.
 #[derive(Deserialize)]
-struct OfAccount {
+pub struct OfAccount {
     account: String,
 }
 

@@ -2,7 +2,7 @@
 
 use axum::{Json, extract::State};
 use bytes::Bytes;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
 use super::{Answer, parse};
@@ -30,7 +30,12 @@ pub async fn add_client(State(sandbox): State<Shared>, body: Bytes) -> Answer {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Tokens {
     access_lifetime_seconds: Option<i64>,
+    /// Any JSON that `expires_in` shall be; null tells the truth again.
+    #[serde(default, deserialize_with = "given")]
+    told_lifetime: Option<Value>,
     rotate_refresh_tokens: Option<bool>,
+    rotation_grace_seconds: Option<i64>,
+    reuse_revokes: Option<bool>,
     refresh_delay_ms: Option<u64>,
     #[serde(default)]
     expire_access_tokens: bool,
@@ -38,6 +43,11 @@ struct Tokens {
     revoke_refresh_tokens: bool,
     /// Limits expiring and revoking to one account.
     account: Option<String>,
+}
+
+/// Tells a field that is null from one that is absent.
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
 }
 
 /// `POST /control/google/tokens`.
@@ -48,6 +58,11 @@ pub async fn set_tokens(State(sandbox): State<Shared>, body: Bytes) -> Answer {
         let settings = &mut google.settings;
         settings.access_lifetime_seconds = wanted.access_lifetime_seconds.unwrap_or(settings.access_lifetime_seconds);
         settings.rotate_refresh_tokens = wanted.rotate_refresh_tokens.unwrap_or(settings.rotate_refresh_tokens);
+        settings.rotation_grace_seconds = wanted.rotation_grace_seconds.unwrap_or(settings.rotation_grace_seconds);
+        settings.reuse_revokes = wanted.reuse_revokes.unwrap_or(settings.reuse_revokes);
+        if let Some(told) = wanted.told_lifetime {
+            settings.told_lifetime = Some(told).filter(|told| !told.is_null());
+        }
         settings.refresh_delay_ms = wanted.refresh_delay_ms.unwrap_or(settings.refresh_delay_ms);
         let account = wanted.account.as_deref();
         let expired = if wanted.expire_access_tokens { google.grants.expire_access(account, clock::now()) } else { 0 };
@@ -57,10 +72,13 @@ pub async fn set_tokens(State(sandbox): State<Shared>, body: Bytes) -> Answer {
     Ok(Json(json!({ "expired": expired, "revoked": revoked })))
 }
 
-/// `GET /control/google/tokens`: how many are alive.
+/// `GET /control/google/tokens`: how many are alive, and how often a rotated one came again.
 pub async fn tokens(State(sandbox): State<Shared>) -> Json<Value> {
-    let (access, refresh) = sandbox.read(|world| world.google.grants.live(clock::now()));
-    Json(json!({ "liveAccessTokens": access, "liveRefreshTokens": refresh }))
+    sandbox.read(|world| {
+        let grants = &world.google.grants;
+        let (access, refresh) = grants.live(clock::now());
+        Json(json!({ "liveAccessTokens": access, "liveRefreshTokens": refresh, "reusedRefreshTokens": grants.reused }))
+    })
 }
 
 /// `GET /control/google/settings`.

@@ -2,13 +2,13 @@
 
 use axum::{
     Json,
-    extract::{Query, State},
+    extract::{Path, Query, State},
 };
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Answer, Wrong, parse};
+use super::{Answer, OfAccount, Wrong, parse};
 use crate::{clock, faults, limits, state::Shared};
 
 /// `GET /control/faults`.
@@ -22,13 +22,46 @@ pub async fn add_fault(State(sandbox): State<Shared>, body: Bytes) -> Answer {
     if rule.status.is_some_and(|status| !(200..=599).contains(&status)) {
         return Err(Wrong::unprocessable("status must be from 200 to 599"));
     }
+    if rule.share.is_some_and(|share| !(0.0..=1.0).contains(&share)) {
+        return Err(Wrong::unprocessable("share must be from 0 to 1"));
+    }
     Ok(Json(json!(sandbox.traffic(|traffic| traffic.faults.add(rule)))))
+}
+
+/// `DELETE /control/faults/{id}`: the rule as it was, with its hits.
+pub async fn remove_fault(State(sandbox): State<Shared>, Path(id): Path<u64>) -> Answer {
+    let removed = sandbox.traffic(|traffic| traffic.faults.remove(id));
+    removed.map(|fault| Json(json!(fault))).ok_or_else(|| Wrong::not_found("there is no such rule"))
 }
 
 /// `DELETE /control/faults`.
 pub async fn clear_faults(State(sandbox): State<Shared>) -> Json<Value> {
     sandbox.traffic(|traffic| traffic.faults.clear());
     Json(json!({ "cleared": true }))
+}
+
+/// No clock is further off than this: ten years, in milliseconds.
+const FARTHEST_MS: u64 = 10 * 365 * 86_400_000;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Clock {
+    offset_ms: i64,
+}
+
+/// `GET /control/clock`: the providers' time, and how far it is ahead of the machine's.
+pub async fn clock() -> Json<Value> {
+    Json(json!({ "now": clock::rfc3339(clock::now()), "offsetMs": clock::ahead() }))
+}
+
+/// `POST /control/clock`: moves the providers' time against the machine's.
+pub async fn set_clock(body: Bytes) -> Answer {
+    let wanted: Clock = parse(&body)?;
+    if wanted.offset_ms.unsigned_abs() > FARTHEST_MS {
+        return Err(Wrong::unprocessable("offsetMs must be within ten years"));
+    }
+    clock::set_ahead(wanted.offset_ms);
+    Ok(self::clock().await)
 }
 
 /// `GET /control/limits`: the rule, and what it allowed and refused.
@@ -85,4 +118,14 @@ pub async fn channels(State(sandbox): State<Shared>) -> Json<Value> {
         let live: Vec<_> = world.google.channels.values().filter(|channel| channel.expires > now).collect();
         Json(json!({ "channels": live }))
     })
+}
+
+/// `DELETE /control/google/channels?account=`: forgets the account's channels without a word, as providers do.
+pub async fn forget_channels(State(sandbox): State<Shared>, Query(query): Query<OfAccount>) -> Json<Value> {
+    let forgotten = sandbox.write(|world| {
+        let before = world.google.channels.len();
+        world.google.channels.retain(|_, channel| channel.account != query.account);
+        before - world.google.channels.len()
+    });
+    Json(json!({ "forgotten": forgotten }))
 }

@@ -8,11 +8,12 @@ use axum::{
 use super::{drive::caller, error::ApiError, oauth::token};
 use crate::{
     gate::{Dialect, Seen},
+    listings::Listing,
     state::Shared,
 };
 
 /// Google's dialect.
-pub const GOOGLE: Dialect = Dialect { operation, account, cost, rate_limited, error };
+pub const GOOGLE: Dialect = Dialect { operation, account, cost, rate_limited, error, listing };
 
 fn operation(seen: &Seen<'_>) -> String {
     let path = seen.path.trim_start_matches("/google");
@@ -55,7 +56,7 @@ fn account(sandbox: &Shared, seen: &Seen<'_>) -> Option<String> {
     let form = token::form(if seen.path.starts_with("/google/oauth2/") { seen.body } else { b"" });
     sandbox.read(|world| {
         let grants = &world.google.grants;
-        let refresh = |token: &String| grants.refresh(token).map(|held| held.account.as_str());
+        let refresh = |token: &String| grants.account_of_refresh(token);
         let found = match &bearer {
             Some(token) => grants.account_of(token),
             None => form
@@ -86,6 +87,16 @@ fn rate_limited() -> Response {
 
 fn error(status: StatusCode, reason: Option<&str>) -> Response {
     ApiError::of_status(status, reason).into_response()
+}
+
+fn listing(operation: &str) -> Option<Listing> {
+    let pages = |items, id, last| Some(Listing { items, id, next: "nextPageToken", token: "pageToken", last });
+    match operation {
+        "files.list" => pages("files", "id", None),
+        "changes.list" => pages("changes", "fileId", Some("newStartPageToken")),
+        "drives.list" => pages("drives", "id", None),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

@@ -35,10 +35,16 @@ pub struct SharedDrive {
 
 /// Switches that tests turn.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", default)]
 pub struct Settings {
     pub access_lifetime_seconds: i64,
+    /// What `expires_in` says instead of the truth, if anything.
+    pub told_lifetime: Option<serde_json::Value>,
     pub rotate_refresh_tokens: bool,
+    /// For how long a rotated refresh token still serves, as a caller needs who never got the answer.
+    pub rotation_grace_seconds: i64,
+    /// Whether a rotated refresh token that comes after its grace ends the whole grant, as a stolen one would.
+    pub reuse_revokes: bool,
     /// How long the token endpoint takes to refresh.
     pub refresh_delay_ms: u64,
     /// How long a change takes to appear in the feeds.
@@ -53,7 +59,10 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             access_lifetime_seconds: 3599,
+            told_lifetime: None,
             rotate_refresh_tokens: false,
+            rotation_grace_seconds: 0,
+            reuse_revokes: false,
             refresh_delay_ms: 0,
             propagation_delay_ms: 0,
             incomplete_search: false,

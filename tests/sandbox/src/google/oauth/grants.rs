@@ -59,6 +59,12 @@ pub struct Grants {
     codes: BTreeMap<String, Code>,
     access: BTreeMap<String, Access>,
     refresh: BTreeMap<String, Refresh>,
+    /// Refresh tokens that were rotated, with what they were and when.
+    #[serde(default)]
+    rotated: BTreeMap<String, (Refresh, DateTime<Utc>)>,
+    /// How often a rotated refresh token came again.
+    #[serde(default)]
+    pub reused: u64,
     /// Accounts that consented to a client before: `client account`.
     consents: BTreeSet<String>,
     last_grant: u64,
@@ -135,9 +141,37 @@ impl Grants {
         self.refresh.get(token)
     }
 
+    /// The account of a refresh token, live or rotated: for the request log.
+    pub fn account_of_refresh(&self, token: &str) -> Option<&str> {
+        let known = self.refresh.get(token).or_else(|| self.rotated.get(token).map(|(old, _)| old));
+        known.map(|token| token.account.as_str())
+    }
+
     /// Ends one refresh token, as rotation does.
-    pub fn drop_refresh(&mut self, token: &str) {
-        self.refresh.remove(token);
+    pub fn rotate(&mut self, token: &str, now: DateTime<Utc>) {
+        if let Some(old) = self.refresh.remove(token) {
+            self.rotated.insert(token.to_owned(), (old, now));
+        }
+    }
+
+    /// What a rotated refresh token was, as long as its grace lasts. It is counted in any case; after the grace it ends the
+    /// whole grant, if that is wanted.
+    pub fn reuse(&mut self, token: &str, grace: TimeDelta, revokes: bool, now: DateTime<Utc>) -> Option<Refresh> {
+        let (old, since) = self.rotated.get(token).cloned()?;
+        self.reused += 1;
+        if now - since <= grace && !grace.is_zero() {
+            return Some(old);
+        }
+        if revokes {
+            self.end(old.grant);
+        }
+        None
+    }
+
+    fn end(&mut self, grant: u64) {
+        self.refresh.retain(|_, refresh| refresh.grant != grant);
+        self.access.retain(|_, access| access.grant != grant);
+        self.rotated.retain(|_, (refresh, _)| refresh.grant != grant);
     }
 
     /// Revokes the whole grant of an access or refresh token. Returns its client and account, none if there is no such token.
@@ -147,8 +181,7 @@ impl Grants {
             (None, Some(access)) => (access.client.clone(), access.account.clone(), access.grant),
             (None, None) => return None,
         };
-        self.refresh.retain(|_, refresh| refresh.grant != grant);
-        self.access.retain(|_, access| access.grant != grant);
+        self.end(grant);
         if !self.is_connected(&client, &account) {
             self.consents.remove(&consent(&client, &account));
         }
@@ -230,6 +263,23 @@ mod tests {
         assert!(grants.refresh(&lost).is_none());
         assert!(grants.refresh(&kept).is_some());
         assert!(grants.revoke("unknown").is_none());
+    }
+
+    #[test]
+    fn a_rotated_token_serves_in_its_grace_and_ends_its_grant_after_it() {
+        let mut grants = Grants::default();
+        let (old, other) = (grants.issue_refresh(refresh(1)), grants.issue_refresh(refresh(2)));
+        grants.rotate(&old, now());
+        let fresh = grants.issue_refresh(refresh(1));
+        let minute = TimeDelta::minutes(1);
+        assert!(grants.reuse(&old, minute, true, now()).is_some());
+        assert!(grants.reuse(&old, TimeDelta::zero(), false, now()).is_none());
+        assert!(grants.refresh(&fresh).is_some(), "without the strict rule the new one lives");
+        assert!(grants.reuse(&old, minute, true, now() + minute + minute).is_none());
+        assert!(grants.refresh(&fresh).is_none());
+        assert!(grants.refresh(&other).is_some(), "another grant is not touched");
+        assert!(grants.reuse("unknown", minute, true, now()).is_none());
+        assert_eq!(grants.reused, 3);
     }
 
     #[test]

@@ -127,11 +127,18 @@ fn exchange(google: &mut Google, client: String, fields: &Fields) -> Result<Valu
 
 fn refresh(google: &mut Google, client: String, fields: &Fields) -> Result<Value, OAuthError> {
     let token = fields.get("refresh_token").ok_or_else(|| missing("refresh_token"))?;
-    let held = google.grants.refresh(token).filter(|held| held.client == client).cloned();
+    let held = match google.grants.refresh(token).cloned() {
+        Some(held) => Some(held),
+        None => {
+            let grace = TimeDelta::try_seconds(google.settings.rotation_grace_seconds).unwrap_or_default();
+            google.grants.reuse(token, grace, google.settings.reuse_revokes, clock::now())
+        }
+    };
+    let held = held.filter(|held| held.client == client);
     let held = held.ok_or_else(|| OAuthError::bad_request("invalid_grant", "Token has been expired or revoked."))?;
     let mut answer = access(google, &client, &held.account, &held.scopes, held.grant);
     if let (true, Some(answer)) = (google.settings.rotate_refresh_tokens, answer.as_object_mut()) {
-        google.grants.drop_refresh(token);
+        google.grants.rotate(token, clock::now());
         answer.insert("refresh_token".to_owned(), json!(google.grants.issue_refresh(held)));
     }
     Ok(answer)
@@ -147,9 +154,10 @@ fn access(google: &mut Google, client: &str, account: &str, scopes: &BTreeSet<St
         expires: now + TimeDelta::try_seconds(seconds).unwrap_or_default(),
         grant,
     };
+    let told = google.settings.told_lifetime.clone().unwrap_or_else(|| json!(seconds));
     json!({
         "access_token": google.grants.issue_access(token, now),
-        "expires_in": seconds,
+        "expires_in": told,
         "scope": scopes.iter().map(String::as_str).collect::<Vec<_>>().join(" "),
         "token_type": "Bearer",
     })

@@ -1,0 +1,66 @@
+"""Least privilege, measured: what the functions' roles allow against what the fault proxy saw them ask for."""
+
+import fnmatch
+import json
+import urllib.request
+
+import deploy
+from settings import Failure, Settings
+
+# Permissions that no request of a function shows, or only one so rare that no test makes it: function, action, part of the
+# resource (each may be a pattern), and why it is there.
+UNSEEN = [
+    ("*", "logs:*", "*", "the platform writes the log in the function's name"),
+    ("*-worker", "sqs:ReceiveMessage", "*", "the platform polls the queue in the function's name"),
+    ("*-worker", "sqs:DeleteMessage", "*", "the platform polls the queue in the function's name"),
+    ("*-worker", "sqs:GetQueueAttributes", "*", "the platform polls the queue in the function's name"),
+]
+
+
+def guarantee_49_every_permission_is_needed(settings: Settings, stack: dict) -> None:
+    """No role allows what no test needed. That a missing permission fails the tests is the emulator's part, which enforces policies."""
+    with urllib.request.urlopen(f"{settings.proxy_url}/_chaos/needs", timeout=10) as answer:
+        needs = [(need["function"], need["action"], need["resource"]) for need in json.load(answer)]
+    if not needs:
+        raise Failure("the fault proxy saw no request of any function")
+    surplus = [
+        f"{name}: {action} on {resource}"
+        for name, function in stack["functions"].items()
+        for action, resource in allowed(settings, function)
+        if not unseen(name, action, resource) and not any(needed(name, action, resource, need) for need in needs)
+    ]
+    if surplus:
+        raise Failure("permissions that no test needed; take them away or say why in UNSEEN:\n  " + "\n  ".join(surplus))
+    print(f"    every permission was needed ({len(needs)} kinds of calls seen)", flush=True)
+
+
+def allowed(settings: Settings, function: str) -> list[tuple[str, str]]:
+    """Action and resource of everything that the function's role allows, as deployed."""
+    role = deploy.client(settings, "lambda").get_function_configuration(FunctionName=function)["Role"].rpartition("/")[2]
+    client = deploy.client(settings, "iam")
+    found = []
+    for policy in client.list_role_policies(RoleName=role)["PolicyNames"]:
+        document = client.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"]
+        document = json.loads(document) if isinstance(document, str) else document
+        for statement in listed(document["Statement"]):
+            found += [(action, resource) for action in listed(statement["Action"]) for resource in listed(statement["Resource"])]
+    return found
+
+
+def listed(value) -> list:
+    """One thing or several, as several."""
+    return value if isinstance(value, list) else [value]
+
+
+def unseen(function: str, action: str, resource: str) -> bool:
+    """Whether the list above explains it."""
+    return any(
+        fnmatch.fnmatchcase(function, who) and fnmatch.fnmatchcase(action, what) and fnmatch.fnmatchcase(resource, where)
+        for who, what, where, _ in UNSEEN
+    )
+
+
+def needed(function: str, action: str, resource: str, need: tuple[str, str, str]) -> bool:
+    """Whether a call that was seen needed this permission. Some calls name no resource: the key is in what they decrypt."""
+    asked, wanted, where = need
+    return asked == function and wanted == action and (where == "*" or fnmatch.fnmatchcase(where, resource))
