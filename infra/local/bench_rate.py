@@ -35,6 +35,6 @@ def words(times: list[float]) -> str:
     seconds = max(times[-1] - times[0], 0.001)
     share = 100 * len(times) / (seconds * SHARE * ALLOWED / 60)
     return (
-        f"{len(times)} fetches within {seconds:.1f} s: {share:.1f} % of our share ({SHARE:.0%} of {ALLOWED} a minute); "
-        f"the busiest minute had {busiest_minute(times)}"
+        f"{len(times)} fetches within {seconds:.1f} s: {share:.1f} % of our share ({SHARE:.0%} of {ALLOWED} a minute, "
+        f"of which five seconds' worth may come at once); the busiest minute had {busiest_minute(times)}"
     )

@@ -41,6 +41,10 @@ impl Connections {
         let settings = settings.ok_or_else(|| missing("the provider is not configured"))?;
         let (reference, context) = (row.reference(), self.context_of(row));
         let tokens = tokens_of(row).map_err(stopped)?;
+        // Tokens that do not open here cannot be refreshed: that is the trouble to tell of, and no reason to make a new key.
+        if let Some(sealed) = &tokens.refresh {
+            self.vault.open(&context, Purpose::Refresh, sealed).await.map_err(|error| stopped(error.into()))?;
+        }
         // The key is in hand before there is anything to seal: KMS may fail meanwhile, and a new pair may not be lost.
         let sealer = self.vault.sealer(&context, Some(&tokens.access)).await.map_err(|error| stopped(error.into()))?;
         if let Some(access) = self.save_under(row, held).await {

@@ -31,7 +31,8 @@ pub struct Work {
 
 impl Store {
     /// The integration that messages name, its provider's circuit, and the records of at most 98 of its resources; `None` if the row
-    /// by now is another integration's. Consistent reads of all of them, in one request.
+    /// by now is another integration's. Consistent reads of all of them, in one request. The row of the integration's rate limit comes
+    /// along once the process has met the integration, for [`Self::hold`], which then knows what others did to it meanwhile.
     ///
     /// # Errors
     /// [`Error`] if the tables cannot be read, keep leaving keys unprocessed, or a row makes no sense.
@@ -45,12 +46,23 @@ impl Store {
         let mut wanted = HashMap::new();
         wanted.insert(self.tables.integrations.clone(), rows.into_iter().filter_map(keys::Key::attributes).collect());
         wanted.insert(self.tables.records.clone(), records.filter_map(keys::Key::attributes).collect());
+        let limit = self.limits_seen.key_of(r.integration_id);
+        if let Some(key) = &limit {
+            let row = keys::bucket(key).attributes().into_iter().collect();
+            wanted.insert(self.tables.limits.clone(), row);
+        }
         let mut rows = self.get_from_tables(wanted).await?;
         let own = rows.remove(&self.tables.integrations).unwrap_or_default();
         let (circuits, integrations): (Vec<Item>, Vec<Item>) =
             own.into_iter().partition(|row| text(row, keys::PK) == Some(shared.pk.as_str()));
         let found = integrations.into_iter().next().map(crate::integrations::read).transpose()?;
         let Some(integration) = found.filter(|found| found.id == r.integration_id) else { return Ok(None) };
+        let key = integration.rate_key();
+        let limits = rows.remove(&self.tables.limits).unwrap_or_default();
+        if let (Some(item), true) = (limits.into_iter().next(), limit.as_ref() == Some(&key)) {
+            self.note_limit(&key, item)?;
+        }
+        self.limits_seen.remember(r.integration_id, key);
         let records = rows.remove(&self.tables.records).unwrap_or_default().into_iter().map(|row| {
             let record: Record = decode::<RecordItem>(RECORD, row)?.into();
             Ok((record.external_id.clone(), record))

@@ -3,6 +3,7 @@
 use anyhow::Result;
 use domain::circuit::{Circuit, OPENS_AFTER};
 use domain::message::IntegrationRef;
+use domain::provider::RateLimits;
 use domain::{IntegrationId, ProviderId};
 use testkit::emulator::Emulator;
 
@@ -13,7 +14,8 @@ use crate::sample::{at, connected, external_id, record};
 async fn one_read_brings_the_integration_the_circuit_and_the_records() -> Result<()> {
     let emulator = Emulator::connect().await?;
     let (proxy, address) = Proxy::before(emulator.endpoint()).await?;
-    let store = emulator.through(&address).store(&emulator.tables().await?);
+    let tables = emulator.tables().await?;
+    let store = emulator.through(&address).store(&tables);
     let ada = connected(&store, "user/ada").await?;
     let ids = ["a", "b", "a", "c"].map(external_id);
     store.save_record(ada.id, &record("a", at(1))).await?;
@@ -31,6 +33,16 @@ async fn one_read_brings_the_integration_the_circuit_and_the_records() -> Result
     }
     let work = store.find_work(&ada.reference(), &ids).await?.expect("it is there");
     assert_eq!(work.circuit.open_until, Some(at(25)));
+    let budget = RateLimits { per_minute: 1200, per_day: None, concurrent: 5 }.budget();
+    let elsewhere = emulator.store(&tables);
+    for second in 0..3 {
+        let holder = second.to_string();
+        elsewhere.hold(&ada.rate_key(), &budget, &holder, 1, at(60), at(second)).await?;
+        store.find_work(&ada.reference(), &ids).await?;
+        proxy.tally();
+        store.hold(&ada.rate_key(), &budget, "here", 1, at(60), at(second)).await?;
+        assert_eq!(proxy.tally(), [("UpdateItem".to_owned(), 1)], "what others did to the limit came with the read");
+    }
     let other = IntegrationRef { integration_id: IntegrationId::new(at(9)), ..ada.reference() };
     assert!(store.find_work(&other, &ids).await?.is_none(), "a later integration of the same owner is another one");
     Ok(())

@@ -12,7 +12,7 @@ use domain::Timestamp;
 use domain::rate::{Bucket, Budget, Held, Lane, Reserved};
 
 use crate::Store;
-use crate::call::{Ended, text, update};
+use crate::call::{Ended, Item, text, update};
 use crate::error::Error;
 use crate::keys;
 use crate::retry::back_off;
@@ -147,6 +147,12 @@ impl Store {
             }
         }
         Ok(None)
+    }
+
+    /// Takes note of a limit's row that was read along with others, so that the next change is written at the first try.
+    pub(crate) fn note_limit(&self, key: &str, item: Item) -> Result<(), Error> {
+        self.limits_seen.note(key, Row::read(item)?);
+        Ok(())
     }
 
     async fn read_limit(&self, key: &str) -> Result<Row, Error> {
