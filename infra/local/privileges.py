@@ -14,6 +14,18 @@ UNSEEN = [
     ("*-worker", "sqs:ReceiveMessage", "*", "the platform polls the queue in the function's name"),
     ("*-worker", "sqs:DeleteMessage", "*", "the platform polls the queue in the function's name"),
     ("*-worker", "sqs:GetQueueAttributes", "*", "the platform polls the queue in the function's name"),
+    ("*", "sqs:SendMessage", "*", "on AWS it covers batches, for which the embedded stack has an action of its own"),
+    ("*", "sqs:SendMessageBatch", "*", "whether a message waits or is beyond help is up to the faults of the day"),
+    ("*-worker", "sqs:ChangeMessageVisibility*", "*", "whether a message fails is up to the faults of the day; see above on batches"),
+    ("*", "s3:*Object", "*/organization/*", "organizations' content: the journeys connect people's accounts"),
+    ("api", "dynamodb:BatchGetItem", "*RecordsTable*", "sums the outcomes of a run that is cancelled in the middle"),
+    ("api", "dynamodb:*", "*DirectoryTable*", "members who are listed and removed"),
+    ("webhook", "secretsmanager:GetSecretValue", "*", "deliveries that are signed with the application's secret; Drive's carry a token"),
+    ("*", "dynamodb:PutItem", "*DirectoryTable*", "a registry row is made by whoever reads it first"),
+    ("scheduler", "dynamodb:GetItem", "*JobsTable*", "a start that met another is looked up"),
+    ("sync-worker", "dynamodb:UpdateItem", "*RecordsTable*", "work that was lost several times is recorded as failed"),
+    ("sync-worker", "dynamodb:Query", "*RecordsTable*/index/failed", "failures that are worth another try"),
+    ("*-worker", "dynamodb:GetItem", "*LimitsTable*", "a limit's row that others have changed"),
 ]
 
 

@@ -17,6 +17,9 @@ use crate::worker::SyncWorker;
 const RESERVE: TimeDelta = TimeDelta::seconds(20);
 /// How much longer than the turn the lease lasts. A worker that was killed lets go by then.
 const LEASE_BEYOND: TimeDelta = TimeDelta::seconds(10);
+/// Times that a call without an answer is made again at once. A page may take several calls, and a provider that fails every
+/// second one would hardly ever get a page through otherwise.
+const AGAIN: u32 = 2;
 /// The longest wait for a permit that is slept out: less than the shortest delay that a queue has.
 const NAP: Duration = Duration::from_secs(1);
 
@@ -38,6 +41,7 @@ pub(crate) struct Run {
     renewed: bool,
     uncharged: bool,
     may_call: bool,
+    is_probe: bool,
     has_told: bool,
 }
 
@@ -56,6 +60,7 @@ impl Run {
             renewed: false,
             uncharged: false,
             may_call: false,
+            is_probe: false,
             has_told: false,
         }
     }
@@ -79,6 +84,11 @@ impl Run {
 /// Until when a turn that ends at `deadline` holds the job.
 pub(crate) fn lease(deadline: Timestamp) -> Timestamp {
     deadline.checked_add_signed(LEASE_BEYOND).unwrap_or(deadline)
+}
+
+/// Whether the provider gave no answer.
+fn is_down<T>(answer: &Result<T, ProviderError>) -> bool {
+    matches!(answer, Err(ProviderError { kind: Kind::Unavailable, .. }))
 }
 
 /// A third of a short turn, as on the local stack; 20 s of a long one.
@@ -111,6 +121,15 @@ impl SyncWorker {
             access = self.connections.renew_after(&run.integration, &access).await?;
             answer = self.call(run, &access, &call).await;
         }
+        for tried in 0..AGAIN {
+            // One call is enough to learn that a provider is still down.
+            if !is_down(&answer) || run.is_probe || run.check_time(self.clock.now()).is_err() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(rand::random_range(200..600) << tried)).await;
+            self.take_permit(run).await?;
+            answer = self.call(run, &access, &call).await;
+        }
         run.access = Some(access);
         if answer.is_ok() {
             run.job.outages = 0;
@@ -125,7 +144,10 @@ impl SyncWorker {
             return Ok(());
         }
         let gate = match run.circuit.gate(self.clock.now()) {
-            Gate::Probe => self.store.claim_probe(run.integration.provider, self.clock.now()).await?,
+            Gate::Probe => {
+                run.is_probe = true;
+                self.store.claim_probe(run.integration.provider, self.clock.now()).await?
+            }
             known => known,
         };
         if let Gate::Shut { until } = gate {
@@ -137,7 +159,7 @@ impl SyncWorker {
 
     /// Tells the others whether the provider answers at all: an outage once a turn, an answer where there were outages.
     async fn tell<T>(&self, run: &mut Run, answer: &Result<T, ProviderError>) -> Result<(), Halt> {
-        let is_down = matches!(answer, Err(ProviderError { kind: Kind::Unavailable, .. }));
+        let is_down = is_down(answer);
         if is_down && !run.has_told {
             run.has_told = true;
             run.circuit = self.store.circuit_failed(run.integration.provider, self.clock.now()).await?;

@@ -41,6 +41,7 @@ impl<'a> History<'a> {
         let played = self.take_steps(stage).await;
         let struck = stage.proxy.struck(&self.person.id).await?;
         stage.calm(&self.person).await?;
+        stage.set_clock(0).await?;
         played.map(|()| struck)
     }
 
@@ -115,6 +116,7 @@ impl<'a> Source<'a> {
             Step::Limit { calls } => self.bad_times("rateLimit", *calls, json!({ "retryAfter": 1 })).await?,
             Step::Outage { calls } => self.bad_times("status", *calls, json!({ "status": 503 })).await?,
             Step::Truncate { calls } => self.bad_times("truncate", *calls, json!({})).await?,
+            Step::Skew { minutes } => self.stage.set_clock(*minutes).await?,
             Step::ExpireCursors => self.control("google/expire-cursors", json!({})).await?,
             Step::Reconnect => {
                 self.person.disconnect().await?;

@@ -43,6 +43,12 @@ impl Stage {
         Ok(())
     }
 
+    /// Sets how many minutes the provider's clock is ahead of ours, for everybody.
+    pub async fn set_clock(&self, minutes: i64) -> anyhow::Result<()> {
+        let offset = serde_json::json!({ "offsetMs": minutes * 60_000 });
+        self.sandbox.call("POST", "clock", Some(&offset)).await.map(drop)
+    }
+
     /// Puts a message on its queue once more, as it was sent.
     pub async fn send_again(&self, sent: &Sent) -> anyhow::Result<()> {
         let body = sent.message["MessageBody"].as_str().context("a message without a body")?;

@@ -41,6 +41,8 @@ pub enum Step {
     Truncate { calls: u64 },
     /// The provider forgets its change cursors.
     ExpireCursors,
+    /// The provider's clock is off by so many minutes from now on, for every account.
+    Skew { minutes: i64 },
     /// The person disconnects and connects again.
     Reconnect,
     /// Nothing, for so many milliseconds: what is under way goes on.
@@ -116,6 +118,10 @@ impl Plot {
                 if plot.random.between(0, 2) == 0 {
                     plot.steps.push(Step::Reconnect);
                 }
+            }),
+            (1, |plot| {
+                let minutes = i64::try_from(plot.random.between(0, 20)).unwrap_or_default() - 10;
+                plot.steps.push(Step::Skew { minutes });
             }),
             (5, |plot| {
                 let ms = plot.random.between(50, 1_500);
