@@ -1,5 +1,6 @@
 //! Ends runs: looks whether every resource has been reported, takes the exact counts, and frees the slot in the same write.
 
+use domain::circuit::Gate;
 use domain::integration::PendingDeletes;
 use domain::resource::{Outcome, Record, RecordState, RunOutcome};
 use domain::status::Event;
@@ -42,7 +43,8 @@ impl SyncWorker {
             run.job.progress_at = stored.progress_at;
         }
         let now = self.clock.now();
-        let is_stalled = now - quiet_since(&run.integration, &run.job) >= self.stall && run.circuit.is_healthy();
+        let may_move = !matches!(run.circuit.gate(now), Gate::Shut { .. });
+        let is_stalled = may_move && now - quiet_since(&run.integration, &run.job) >= self.stall;
         let was_dropped = was_dropped(&run.integration, &run.job, now);
         let is_stalled = is_stalled || was_dropped;
         if run.job.checkpoint.reported < run.job.checkpoint.handed_out && !is_stalled {

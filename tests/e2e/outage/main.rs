@@ -75,7 +75,8 @@ async fn is_down() -> anyhow::Result<()> {
     let sandbox = &worlds[0].sandbox;
     let down = json!({"match": {"pathPrefix": "/google/www"}, "kind": "status", "status": 503});
     let down = sandbox.call("POST", "faults", Some(&down)).await?["id"].clone();
-    let since = worlds[0].now();
+    // What is in the log by now may bear times of a clock that other tests have moved.
+    let (before, since) = (last_request(&worlds[0]).await?, worlds[0].now());
     let jobs = try_join_all(worlds.iter().map(|world| async move {
         world.sandbox.many_files(&world.google, 2, "late").await?;
         let asked = world.person.post(&format!("{DRIVE}/sync"), json!({"mode": "incremental"})).await?;
@@ -85,14 +86,14 @@ async fn is_down() -> anyhow::Result<()> {
 
     // The first failures make the outage known; then it is left alone for a while.
     let quiet = wait::until("nobody to ask any more", SOON, async || {
-        let asked = asked_since(&worlds[0], since).await?;
+        let asked = asked_since(&worlds[0], before, since).await?;
         let last = asked.last().map(|request| request.time);
         Ok(last.filter(|last| asked.len() >= 5 && worlds[0].now() - *last > TimeDelta::seconds(9)))
     })
     .await?;
     let began = Instant::now();
     let probes = wait::until("the outage to last", OUTAGE * 2, async || {
-        Ok(if began.elapsed() < OUTAGE { None } else { Some(asked_since(&worlds[0], quiet).await?) })
+        Ok(if began.elapsed() < OUTAGE { None } else { Some(asked_since(&worlds[0], before, quiet).await?) })
     })
     .await?;
     assert!((1..=4).contains(&probes.len()), "single probes: {probes:#?}");
@@ -120,9 +121,16 @@ async fn is_down() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What any account asked of the API after a moment.
-async fn asked_since(world: &World, since: domain::Timestamp) -> anyhow::Result<Vec<Request>> {
-    let mut log = world.sandbox.call("GET", "requests?since=0", None).await?;
+/// The number of the latest request in the log.
+async fn last_request(world: &World) -> anyhow::Result<u64> {
+    let log = world.sandbox.call("GET", "requests?since=0", None).await?;
+    let last = log["requests"].as_array().and_then(|requests| requests.last()).context("nobody has asked anything")?;
+    last["seq"].as_u64().context("a request without a number")
+}
+
+/// What any account asked of the API after that request and that moment.
+async fn asked_since(world: &World, before: u64, since: domain::Timestamp) -> anyhow::Result<Vec<Request>> {
+    let mut log = world.sandbox.call("GET", &format!("requests?since={before}"), None).await?;
     let all: Vec<Request> = serde_json::from_value(log["requests"].take())?;
     Ok(all.into_iter().filter(|request| request.time > since && !request.operation.starts_with("oauth2")).collect())
 }
