@@ -3,22 +3,24 @@
 //! It maps addresses and refuses foreign ones (`endpoints`), judges addresses again where it connects (`addresses`), bounds time and size,
 //! and never follows a redirect with credentials. What an answer means is the provider's business, so any status is an answer here.
 
+mod answer;
+
 use std::error::Error as _;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use domain::clock::SharedClock;
 use domain::{ProviderId, ProviderSettings, SystemClock, Timestamp};
-use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
+use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
 use tempfile::NamedTempFile;
-use tokio::io::AsyncWriteExt as _;
 use url::Url;
 
 use crate::addresses::{Names, Reach, Refused, Resolver, system_names};
 use crate::endpoints::{self, Denied, Hosts};
 use crate::error::{Kind, ProviderError};
+use answer::{heard, read, save};
 
 /// How long is waited for whom.
 #[derive(Debug, Clone, Copy)]
@@ -302,74 +304,6 @@ fn redirect(from: &Url, response: &reqwest::Response) -> Option<Url> {
         return None;
     }
     from.join(response.headers().get(LOCATION)?.to_str().ok()?).ok()
-}
-
-/// Waits for the next piece of an answer, but not through a longer silence than this.
-async fn heard<T>(
-    site: Site,
-    silence: Duration,
-    next: impl Future<Output = reqwest::Result<T>>,
-) -> Result<T, ProviderError> {
-    match tokio::time::timeout(silence, next).await {
-        Ok(next) => next.map_err(|error| failed(site, error)),
-        Err(elapsed) => Err(unavailable(site, elapsed)),
-    }
-}
-
-async fn read(site: Site, mut response: reqwest::Response, silence: Duration) -> Result<Answer, ProviderError> {
-    let (status, headers) = (response.status(), response.headers().clone());
-    let mut body = Vec::new();
-    while let Some(chunk) = heard(site, silence, response.chunk()).await? {
-        if body.len() + chunk.len() > BODY_BYTES {
-            return Err(ProviderError::new(site.provider, Kind::Malformed("an answer of more than 16 MB".to_owned())));
-        }
-        body.extend_from_slice(&chunk);
-    }
-    check_length(site, &headers, body.len() as u64)?;
-    Ok(Answer { status, headers, body })
-}
-
-async fn save(
-    site: Site,
-    mut response: reqwest::Response,
-    limit: u64,
-    silence: Duration,
-) -> Result<NamedTempFile, ProviderError> {
-    let headers = response.headers().clone();
-    if announced(&headers).is_some_and(|length| length > limit) {
-        return Err(too_large(site, limit));
-    }
-    let on_disk = |error: std::io::Error| unavailable(site, error);
-    let file = NamedTempFile::new().map_err(on_disk)?;
-    let mut writer = tokio::fs::File::from_std(file.reopen().map_err(on_disk)?);
-    let mut length = 0u64;
-    while let Some(chunk) = heard(site, silence, response.chunk()).await? {
-        length += chunk.len() as u64;
-        if length > limit {
-            return Err(too_large(site, limit));
-        }
-        writer.write_all(&chunk).await.map_err(on_disk)?;
-    }
-    writer.flush().await.map_err(on_disk)?;
-    check_length(site, &headers, length)?;
-    Ok(file)
-}
-
-fn announced(headers: &HeaderMap) -> Option<u64> {
-    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
-}
-
-/// A body of another length than announced was cut short on the way; the client has removed the header where it decompressed.
-fn check_length(site: Site, headers: &HeaderMap, length: u64) -> Result<(), ProviderError> {
-    match announced(headers) {
-        Some(announced) if announced != length => Err(unavailable(site, "the answer was cut short")),
-        _ => Ok(()),
-    }
-}
-
-fn too_large(site: Site, limit: u64) -> ProviderError {
-    let megabytes = limit / 1_000_000;
-    ProviderError::new(site.provider, Kind::TooLarge(format!("files of more than {megabytes} MB are not fetched")))
 }
 
 fn unavailable(site: Site, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ProviderError {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::testing::{Reply, Server, settings};
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 const SITE: Site = Site { provider: ProviderId::GoogleDrive, hosts: &["www.googleapis.com"], storage: &[] };
 const API: &str = "https://www.googleapis.com";
