@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import conformance
 import deploy
 import leaks
 import pace
@@ -16,10 +17,21 @@ import tools
 from settings import LOCAL, ROOT, Failure, Settings
 
 
+# Notion's own client, and the compiler that checks answers against its types.
+NOTION = {"@notionhq/client": "5.26.0", "typescript": "5.9.3"}
+# GitHub's description of its API, its collection of deliveries, and its own client.
+GITHUB = {"@octokit/openapi": "23.0.2", "@octokit/rest": "22.0.0", "@octokit/webhooks-examples": "7.6.1", "@octokit/webhooks-methods": "6.0.0"}
+# Slack's own client, the types of its events, and the same compiler.
+SLACK = {"@slack/web-api": "8.2.0", "@slack/types": "3.2.0", "typescript": "5.9.3"}
+
+
 def run(up: Callable[[Settings], dict], down: Callable[[Settings], None]) -> None:
     """Checks style and template first, because they are quick; then compiles all tests once and runs them against a fresh stack."""
-    tools.ensure("sam", "google", "moto")
+    tools.ensure("sam", "google", "moto", "schemathesis")
     emulate = tools.ensure_emulate()
+    tools.ensure_npm("notion", NOTION)
+    tools.ensure_npm("slack", SLACK)
+    tools.ensure_npm("github", GITHUB)
     step("style", ["cargo", "fmt", "--all", "--check"])
     template()
     step("lints", ["cargo", "clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"])
@@ -35,6 +47,8 @@ def run(up: Callable[[Settings], dict], down: Callable[[Settings], None]) -> Non
         stack = up(settings)
         pace.hasten(settings, stack)
         step("tests", [*tests, "--no-fail-fast"], settings.aws_env() | variables(settings, emulate))
+        # After the tests, because its administrator changes what others may do.
+        timed("the API against its description", lambda: conformance.run(settings, stack))
         nothing_denied(settings)
         privileges.guarantee_49_every_permission_is_needed(settings, stack)
         leaks.guarantee_43_no_secret_in_what_is_said(settings, stack)
@@ -68,6 +82,9 @@ def variables(settings: Settings, emulate: str) -> dict[str, str]:
         "COGNIA_STACK_JSON": str(settings.folder / "stack.json"),
         "SANDBOX_GOOGLE_DISCOVERY": str(next(documents)),
         "SANDBOX_GOOGLE_PYTHON": tools.program("python", of="google"),
+        "SANDBOX_NOTION_NODE": tools.ensure_npm("notion", NOTION),
+        "SANDBOX_SLACK_NODE": tools.ensure_npm("slack", SLACK),
+        "SANDBOX_GITHUB_NODE": tools.ensure_npm("github", GITHUB),
         "EMULATE": emulate,
         "MOTO_SERVER": tools.program("moto_server", of="moto"),
     }
@@ -81,6 +98,14 @@ def step(name: str, command: list[str], env: dict[str, str] | None = None) -> No
     print(f"    {time.monotonic() - began:.0f} s", flush=True)
     if done.returncode != 0:
         raise Failure(f"{name} failed")
+
+
+def timed(name: str, work: Callable[[], None]) -> None:
+    """As `step`, for work that is done here."""
+    print(f"==> {name}", flush=True)
+    began = time.monotonic()
+    work()
+    print(f"    {time.monotonic() - began:.0f} s", flush=True)
 
 
 def free_port(wanted: int) -> int:

@@ -16,7 +16,7 @@ import tools
 from settings import REGION, ROOT, Failure, Settings
 
 # Parameters of the template that may be given as variables, e.g. for tests.
-OPTIONAL = {"JWT_ALGORITHM": "JwtAlgorithm", "JWKS_URL": "JwksUrl", "JWT_ISSUER": "JwtIssuer", "JWT_AUDIENCE": "JwtAudience",
+OPTIONAL = {"JWT_ALGORITHM": "JwtAlgorithm", "JWKS_URL": "JwksUrl", "JWT_ISSUER": "JwtIssuer", "JWT_AUDIENCE": "JwtAudience", "ALLOWED_ORIGINS": "AllowedOrigins",
             "BIND_STATE_TO_BROWSER": "BindStateToBrowser", "SUCCESS_REDIRECT": "SuccessRedirect", "ERROR_REDIRECT": "ErrorRedirect"}
 
 

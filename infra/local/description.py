@@ -22,7 +22,7 @@ def describe(settings: Settings, outputs: dict[str, str]) -> dict:
     lanes = {"sync": "Sync", "webhook": "Webhook", "resource": "Resource", "resource-webhook": "ResourceWebhook"}
     functions = {"api": "Api", "webhook": "Webhook", "scheduler": "Scheduler", "sync-worker": "SyncWorker",
                  "webhook-worker": "WebhookWorker", "resource-worker": "ResourceWorker"}
-    tables = ["integrations", "jobs", "records", "directory", "limits"]
+    tables = ["integrations", "jobs", "records", "directory", "limits", "audit"]
     return {
         "stackName": settings.stack,
         "apiUrl": settings.api_url,

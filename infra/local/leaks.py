@@ -50,6 +50,6 @@ def said(settings: Settings, stack: dict) -> Iterator[tuple[str, str]]:
             yield entry["Key"], body.decode(errors="replace")
     tables = deploy.client(settings, "dynamodb")
     # Codes and verifiers of connections that have just begun may be kept until they end; tokens never. Tables of people hold neither.
-    for name in ("jobs", "records", "limits"):
+    for name in ("jobs", "records", "limits", "audit"):
         for page in tables.get_paginator("scan").paginate(TableName=stack["tables"][name]):
             yield name, json.dumps(page["Items"], default=str)

@@ -18,7 +18,7 @@ UNSEEN = [
     ("*", "sqs:SendMessageBatch", "*", "whether a message waits or is beyond help is up to the faults of the day"),
     ("*-worker", "sqs:ChangeMessageVisibility*", "*", "whether a message fails is up to the faults of the day; see above on batches"),
     ("*", "s3:*Object", "*/organization/*", "organizations' content: the journeys connect people's accounts"),
-    ("api", "dynamodb:BatchGetItem", "*RecordsTable*", "sums the outcomes of a run that is cancelled in the middle"),
+    ("resource-worker", "s3:*Object", "*/parts/*", "resources that take more calls than one message makes: Drive has none"),
     ("api", "dynamodb:*", "*DirectoryTable*", "members who are listed and removed"),
     ("webhook", "secretsmanager:GetSecretValue", "*", "deliveries that are signed with the application's secret; Drive's carry a token"),
     ("*", "dynamodb:PutItem", "*DirectoryTable*", "a registry row is made by whoever reads it first"),

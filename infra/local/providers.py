@@ -11,7 +11,7 @@ VARIABLES = {
     "google_drive": {"GOOGLE_DRIVE_CLIENT_ID": "clientId", "GOOGLE_DRIVE_CLIENT_SECRET": "clientSecret"},
     "slack": {"SLACK_CLIENT_ID": "clientId", "SLACK_CLIENT_SECRET": "clientSecret", "SLACK_SIGNING_SECRET": "signingSecret"},
     "github": {"GITHUB_CLIENT_ID": "clientId", "GITHUB_CLIENT_SECRET": "clientSecret", "GITHUB_WEBHOOK_SECRET": "signingSecret"},
-    "notion": {"NOTION_CLIENT_ID": "clientId", "NOTION_CLIENT_SECRET": "clientSecret"},
+    "notion": {"NOTION_CLIENT_ID": "clientId", "NOTION_CLIENT_SECRET": "clientSecret", "NOTION_VERIFICATION_TOKEN": "signingSecret"},
 }
 
 
@@ -41,14 +41,31 @@ def parse(text: str) -> list[tuple[str, str]]:
     return [(name.strip(), value.strip().strip("\"'")) for name, equals, value in lines if equals and value.strip()]
 
 
+# The emulated providers: their name in the sandbox's addresses, and what their secret has beside client and endpoints.
+EMULATED = {
+    "google_drive": ("google", {}),
+    # What the sandbox signs its events with; it sends them to the stack's API by itself.
+    "slack": ("slack", {"signingSecret": "sandbox-signing-secret"}),
+    # Its hooks are made in each repository, with secrets of their own.
+    "github": ("github", {}),
+    # The verification token that the sandbox signs its webhooks with; it sends them to the stack's API by itself.
+    "notion": ("notion", {"signingSecret": "secret_sandbox"}),
+}
+
+
 def sandbox(settings: Settings) -> dict[str, dict]:
     """The registration that every sandbox has; it says itself which of its addresses stand in for which of the providers'."""
     with urllib.request.urlopen(f"{settings.sandbox_url}/control/endpoints", timeout=10) as answer:
-        endpoints = json.load(answer)["google"]
+        emulated = json.load(answer)
+    return {provider: registration(settings, emulated[name], more) for provider, (name, more) in EMULATED.items() if name in emulated}
+
+
+def registration(settings: Settings, endpoints: dict[str, str], more: dict) -> dict:
+    """One provider's secret; where a fault proxy stands in between, its address replaces the sandbox's."""
     if settings.providers_port:
         proxied = f"http://localhost:{settings.providers_port}"
         endpoints = {prefix: there.replace(settings.sandbox_url, proxied, 1) for prefix, there in endpoints.items()}
-    return {"google_drive": {"clientId": "sandbox-client", "clientSecret": "sandbox-secret", "endpoints": endpoints}}
+    return {"clientId": "sandbox-client", "clientSecret": "sandbox-secret", "endpoints": endpoints} | more
 
 
 def put(settings: Settings, name: str, secret: dict) -> None:

@@ -38,18 +38,34 @@ def install(name: str) -> None:
 def ensure_emulate() -> str:
     """Installs npm's emulated Google, strangers' work that ours is checked against; the path of its program."""
     place = LOCAL / "node"
-    program_path = place / "node_modules" / ".bin" / "emulate"
+    install_npm(place, [EMULATE])
+    return str(place / "node_modules" / ".bin" / "emulate")
+
+
+def ensure_npm(name: str, packages: dict[str, str]) -> str:
+    """Installs a vendor's own npm packages, each at an exact version, under a name; the path of their `node_modules`.
+
+    A script finds CommonJS packages with that path in `NODE_PATH`, and others with `import()` of a path below it."""
+    place = LOCAL / "npm" / name
+    install_npm(place, [f"{package}@{version}" for package, version in sorted(packages.items())])
+    return str(place / "node_modules")
+
+
+def install_npm(place: Path, packages: list[str]) -> None:
+    """Puts packages into a folder of their own, afresh whenever the list of them changes."""
+    wanted = " ".join(packages)
     stamp = place / "stamp"
-    if not stamp.exists() or stamp.read_text() != EMULATE or not program_path.exists():
-        print(f"==> installing {EMULATE} into {place.relative_to(LOCAL.parent)}", flush=True)
-        place.mkdir(parents=True, exist_ok=True)
-        npm = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--no-save", "--prefix", str(place), EMULATE]
-        try:
-            subprocess.run(npm, check=True)
-        except (OSError, subprocess.CalledProcessError) as error:
-            raise Failure(f"Node 20 with npm is needed for the tests: {error}") from error
-        stamp.write_text(EMULATE)
-    return str(program_path)
+    if stamp.exists() and stamp.read_text() == wanted and (place / "node_modules").exists():
+        return
+    print(f"==> installing {wanted} into {place.relative_to(LOCAL.parent)}", flush=True)
+    stamp.unlink(missing_ok=True)
+    place.mkdir(parents=True, exist_ok=True)
+    npm = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--no-save", "--ignore-scripts", "--prefix", str(place), *packages]
+    try:
+        subprocess.run(npm, check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise Failure(f"Node 20 with npm is needed for the tests: {error}") from error
+    stamp.write_text(wanted)
 
 
 def fingerprint(name: str) -> str:

@@ -6,6 +6,7 @@ use integrations::dead_letters::QueueUrls;
 use lambda::env::{self, Error, optional, parsed_or, required};
 use store::Tables;
 use url::Url;
+use web::Origins;
 use web::auth::Algorithm;
 
 /// Everything that differs between deployments.
@@ -13,15 +14,15 @@ use web::auth::Algorithm;
 pub struct Config {
     /// `INTEGRATIONS_TABLE`, `JOBS_TABLE`, `RECORDS_TABLE`, `DIRECTORY_TABLE`, `LIMITS_TABLE`.
     pub tables: Tables,
+    /// `AUDIT_TABLE`: what people did.
+    pub audit_table: String,
     /// `SYNC_QUEUE_URL`, `WEBHOOK_QUEUE_URL`, `RESOURCE_QUEUE_URL`, `RESOURCE_WEBHOOK_QUEUE_URL`: the queues of work. Each has
     /// its dead letters under the same name with `-dlq`.
     pub queues: QueueUrls,
     /// `TOKEN_KEY_ID`: the KMS key under which tokens are sealed.
     pub token_key_id: String,
-    /// `CONTENT_BUCKET`: where synced content is; a purge deletes from it.
-    pub content_bucket: String,
-    /// `EVENT_BUS`: where deletions are announced.
-    pub event_bus: String,
+    /// `WORKER_SECONDS`: the time limit of a resource worker, thus the longest that a batch of resources takes.
+    pub batch_takes: Duration,
     /// `PROVIDER_SECRET_PREFIX`: `<stack>/providers/`.
     pub provider_secret_prefix: String,
     /// `SETTINGS_TTL_SECONDS`: for how long a provider's settings are kept; default 60.
@@ -30,6 +31,9 @@ pub struct Config {
     pub app_url: Url,
     /// `PUBLIC_URL`: this API as providers and browsers see it.
     pub public_url: Url,
+    /// `ALLOWED_ORIGINS`: pages beside the application's and our own that may call with a person's cookie and read the answers,
+    /// separated by commas; default none.
+    pub allowed_origins: Origins,
     /// `SUCCESS_REDIRECT`: template of the address after connecting; see [`crate::redirect`].
     pub success_redirect: Option<String>,
     /// `ERROR_REDIRECT`: template of the address after a failed connection.
@@ -78,6 +82,7 @@ impl Config {
                 directory: required("DIRECTORY_TABLE")?,
                 limits: required("LIMITS_TABLE")?,
             },
+            audit_table: required("AUDIT_TABLE")?,
             queues: QueueUrls {
                 sync: required("SYNC_QUEUE_URL")?,
                 webhook: required("WEBHOOK_QUEUE_URL")?,
@@ -85,12 +90,16 @@ impl Config {
                 resource_webhook: required("RESOURCE_WEBHOOK_QUEUE_URL")?,
             },
             token_key_id: required("TOKEN_KEY_ID")?,
-            content_bucket: required("CONTENT_BUCKET")?,
-            event_bus: required("EVENT_BUS")?,
+            batch_takes: Duration::from_secs(env::parsed("WORKER_SECONDS", "a number of seconds")?),
             provider_secret_prefix: required("PROVIDER_SECRET_PREFIX")?,
             settings_ttl: Duration::from_secs(parsed_or("SETTINGS_TTL_SECONDS", "a number of seconds", 60)?),
             app_url: env::parsed("APP_URL", "a URL")?,
             public_url: env::parsed("PUBLIC_URL", "a URL")?,
+            allowed_origins: parsed_or(
+                "ALLOWED_ORIGINS",
+                "origins such as https://app.example, separated by commas",
+                Origins::default(),
+            )?,
             success_redirect: optional("SUCCESS_REDIRECT"),
             error_redirect: optional("ERROR_REDIRECT"),
             bind_state_to_browser: parsed_or("BIND_STATE_TO_BROWSER", "true or false", true)?,

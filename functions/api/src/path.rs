@@ -3,7 +3,8 @@
 use std::convert::Infallible;
 
 use axum::extract::{FromRequestParts, RawPathParams};
-use domain::{JobId, OrganizationId, ProviderId, UserId};
+use domain::{JobId, OrganizationId, Owner, ProviderId, UserId};
+use http::Method;
 use http::request::Parts;
 use web::ApiError;
 
@@ -36,6 +37,19 @@ impl<S: Send + Sync> FromRequestParts<S> for ProviderText {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
         Ok(Self(param(parts, "provider").await.unwrap_or_default()))
+    }
+}
+
+/// `{slug}` of the organization whose callback is meant; none for the shared callback, nor for what cannot be a slug.
+#[derive(Debug, Clone)]
+pub struct Organization(pub Option<Owner>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Organization {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let slug = param(parts, "slug").await;
+        Ok(Self(slug.and_then(|slug| OrganizationId::new(slug).ok()).map(Owner::Organization)))
     }
 }
 
@@ -84,7 +98,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Slug {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         let text = param(parts, "slug").await.unwrap_or_default();
         let slug = Some(text).filter(|text| is_slug(text)).and_then(|text| OrganizationId::new(text).ok());
-        slug.map(Self).ok_or_else(|| ApiError::invalid("slug: small letters, digits and hyphens, at most 64"))
+        slug.map(Self).ok_or_else(|| match parts.method {
+            Method::GET => ApiError::not_found("unknown_organization", "there is no such organization"),
+            _ => ApiError::invalid("slug: small letters, digits and hyphens, at most 64"),
+        })
     }
 }
 

@@ -7,12 +7,11 @@ use axum::extract::FromRef;
 use connections::{Connections, SecretsClient, Settings};
 use domain::clock::SharedClock;
 use domain::{ProviderId, SystemClock};
-use integrations::{DeadLetters, Integrations, Syncs};
+use integrations::{Audit, DeadLetters, Integrations, Syncs};
 use lambda::AwsConfig;
 use queue::{Backoff, Queue};
 use secrecy::SecretString;
-use sink::{EventsClient, S3Client, S3Sink};
-use store::Store;
+use store::{AuditLog, Store};
 use url::Url;
 use vault::Vault;
 use web::auth::{Keys, Published, SharedSecret};
@@ -32,6 +31,7 @@ pub struct Api {
     pub(crate) connections: Connections,
     pub(crate) integrations: Integrations,
     pub(crate) dead_letters: DeadLetters,
+    pub(crate) audit: Audit,
     pub(crate) providers: Arc<providers::Registry>,
     pub(crate) clock: SharedClock,
     pub(crate) redirects: Arc<Redirects>,
@@ -81,7 +81,9 @@ impl Api {
     #[must_use]
     pub fn with(config: &Config, aws: &AwsConfig, authenticator: Authenticator) -> Self {
         let clock = SystemClock::shared();
-        let store = Store::new(store::Client::new(aws), config.tables.clone());
+        let dynamodb = store::Client::new(aws);
+        let audit = Audit::new(AuditLog::new(dynamodb.clone(), config.audit_table.clone()), Arc::clone(&clock));
+        let store = Store::new(dynamodb, config.tables.clone());
         let vault = Vault::new(vault::Client::new(aws), config.token_key_id.clone(), Arc::clone(&clock));
         let settings = Settings::new(
             SecretsClient::new(aws),
@@ -95,21 +97,15 @@ impl Api {
         let syncs = Syncs::new(store.clone(), queue, Arc::clone(&providers), Arc::clone(&clock));
         let connections = Connections::new(store.clone(), vault, settings, Arc::clone(&providers), Arc::clone(&clock));
         let dead_letters = DeadLetters::new(syncs.clone(), &sqs, &config.queues);
-        let sink = S3Sink::new(
-            S3Client::new(aws),
-            EventsClient::new(aws),
-            config.content_bucket.clone(),
-            config.event_bus.clone(),
-        );
         let integrations = Integrations::new(
             store.clone(),
             syncs,
             connections.clone(),
             Arc::clone(&providers),
-            Arc::new(sink),
             Arc::clone(&clock),
+            config.batch_takes,
         );
-        let origins = Origins::of([&config.app_url, &config.public_url]);
+        let origins = Origins::of([&config.app_url, &config.public_url]).and(&config.allowed_origins);
         let access = Access { authenticator, store: store.clone(), clock: Arc::clone(&clock), origins };
         let redirects = Redirects::new(&config.app_url, config.success_redirect.clone(), config.error_redirect.clone());
         Self {
@@ -118,6 +114,7 @@ impl Api {
             connections,
             integrations,
             dead_letters,
+            audit,
             providers,
             clock,
             redirects: Arc::new(redirects),

@@ -27,6 +27,7 @@ fn config() -> Config {
             directory: name("directory"),
             limits: name("limits"),
         },
+        audit_table: name("audit"),
         queues: QueueUrls {
             sync: name("http://127.0.0.1:9/sync"),
             webhook: name("http://127.0.0.1:9/webhook"),
@@ -34,12 +35,12 @@ fn config() -> Config {
             resource_webhook: name("http://127.0.0.1:9/resource-webhook"),
         },
         token_key_id: name("key"),
-        content_bucket: name("bucket"),
-        event_bus: name("bus"),
+        batch_takes: Duration::from_secs(300),
         provider_secret_prefix: name("test/providers/"),
         settings_ttl: Duration::from_secs(60),
         app_url: "https://app.example".parse().unwrap(),
         public_url: "https://api.example/mounted".parse().unwrap(),
+        allowed_origins: "https://admin.example".parse().unwrap(),
         success_redirect: None,
         error_redirect: None,
         bind_state_to_browser: true,
@@ -190,8 +191,31 @@ async fn a_cookie_changes_nothing_from_a_foreign_page() {
     // From our own pages the cookie is believed; the request then fails on the table that is down.
     check(Some("https://app.example"), 503, "unavailable").await;
     check(Some("https://api.example"), 503, "unavailable").await;
+    check(Some("https://admin.example"), 503, "unavailable").await;
+    check(Some("https://admin.example.evil.example"), 403, "foreign_origin").await;
     let read = ask("GET", "/api/integrations").with("cookie", format!("cognia_session={}", token(60)));
     read.send().await.check(503, "unavailable");
+}
+
+#[tokio::test]
+async fn a_key_is_judged_after_its_caller_and_needs_the_table() {
+    let sync = "/api/integrations/google_drive/sync";
+    let keyed = |path: &str, key: &str| ask("POST", path).json("{}").with("idempotency-key", key);
+    keyed(sync, "two words").send().await.check(401, "unauthenticated");
+    keyed(sync, "two words").signed_in().send().await.check(400, "bad_idempotency_key");
+    keyed(sync, &"k".repeat(256)).signed_in().send().await.check(400, "bad_idempotency_key");
+    // Where it cannot be remembered what was done, nothing is done.
+    keyed(sync, "k").signed_in().send().await.check(503, "unavailable");
+    // Where no key is taken, whatever stands there is not looked at.
+    keyed("/api/integrations/google_drive/pause", "two words").signed_in().send().await.check(503, "unavailable");
+}
+
+#[tokio::test]
+async fn the_document_names_the_address_it_is_served_at() {
+    let served = ask("GET", "/api/openapi.json").send().await.body;
+    let committed: Value = serde_json::from_str(crate::document::COMMITTED).unwrap();
+    assert_eq!(served["servers"], json!([{"url": "https://api.example/mounted"}]));
+    assert_eq!((&served["paths"], &served["components"]), (&committed["paths"], &committed["components"]));
 }
 
 #[tokio::test]

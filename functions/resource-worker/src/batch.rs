@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
+use connections::Metered;
 use domain::circuit::Circuit;
 use domain::job::JobError;
-use domain::message::{IntegrationRef, ResourceMessage, RunRef};
+use domain::message::{IntegrationRef, Progress, ResourceAction, ResourceMessage, RunRef};
 use domain::rate::Lane;
 use domain::resource::{DeleteReason, Record};
 use domain::{ExternalId, Integration, Resource, Status, Timestamp};
@@ -14,12 +15,17 @@ use store::Work;
 
 use crate::failure::Fault;
 use crate::fetch::{Time, Wanted, whole};
-use crate::plan::{Plan, plan, redriven};
+use crate::plan::{Plan, left_behind, plan, redriven};
+use crate::purge::is_purge;
 use crate::records::Content;
+use crate::slices::Slice;
 use crate::worker::ResourceWorker;
 
+/// Calls that one message makes at most, whatever its provider says.
+const MOST_CALLS: u32 = 60;
+
 /// A message on its way.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Job {
     /// Its place in the batch.
     pub place: usize,
@@ -33,6 +39,8 @@ pub(crate) struct Job {
     pub slot: Option<Timestamp>,
     /// It came on the lane of what webhooks announce.
     pub announced: bool,
+    /// How far the fetch has come that it goes on with.
+    pub progress: Option<Box<Progress>>,
 }
 
 /// How a message ended.
@@ -71,6 +79,8 @@ pub(crate) enum Finding {
     Gone(DeleteReason),
     /// It is this.
     Content(Box<Content>),
+    /// Another message goes on with it.
+    GoesOn(Box<Slice>),
     /// Something went wrong; what a listing said of it.
     Fault(Fault, Option<Box<Resource>>),
 }
@@ -98,6 +108,8 @@ pub(crate) struct Group {
     pub records: HashMap<ExternalId, Record>,
     /// The token, once one was needed.
     pub access: Option<Access>,
+    /// What its fetches count against.
+    pub meter: Metered,
     /// The time that is left.
     pub time: Time,
     /// Under which name it holds connections: the first message's, so that a message that comes back after its worker's death
@@ -131,19 +143,30 @@ impl ResourceWorker {
         messages: Vec<(usize, Message<ResourceMessage>)>,
         time: Time,
     ) -> Result<Vec<Ended>, store::Error> {
-        let drop = |(place, _)| Ended { place, report: None, result: Ok(()) };
         let read_at = self.clock.now();
         let ids: Vec<ExternalId> = messages.iter().map(|(_, message)| message.body.external_id.clone()).collect();
         let work = self.store.find_work(reference, &ids).await?;
-        let Some(work) = work.filter(|work| work.integration.status != Status::Disconnected) else {
-            return Ok(messages.into_iter().map(drop).collect());
+        let Work { integration, circuit, records } = match work {
+            Some(work) if work.integration.status != Status::Disconnected => work,
+            Some(work) => return Ok(self.purge(reference, messages, &work.records).await),
+            None => return Ok(self.purge(reference, messages, &HashMap::new()).await),
         };
-        let Work { integration, circuit, records } = work;
         let holder = messages.first().map(|(_, message)| message.id.clone()).unwrap_or_default();
-        let mut group = Group { integration, read_at, circuit, records, access: None, time, holder };
+        // What the provider's settings may refine, before the first call.
+        let limits = self.registry.get(integration.provider).manifest().rate_limits;
+        let meter = Metered { key: integration.rate_key(), budget: limits.budget() };
+        let mut group = Group { integration, read_at, circuit, records, access: None, meter, time, holder };
         let (planned, mut ended) = self.plans(&group, messages);
+        let in_parts: Vec<Job> =
+            planned.iter().map(|(job, _)| job).filter(|job| job.progress.is_some()).cloned().collect();
         let found = self.find(&mut group, planned).await;
         ended.extend(self.write_all(&mut group, found).await);
+        for job in in_parts {
+            let is_done = ended.iter().any(|end| end.place == job.place && end.result.is_ok());
+            if let Some(progress) = job.progress.as_deref().filter(|_| is_done) {
+                self.forget_parts(&group, &job, progress).await;
+            }
+        }
         Ok(ended)
     }
 
@@ -160,10 +183,18 @@ impl ResourceWorker {
                 attempt,
                 slot,
                 announced: self.is_webhook_lane(&queue),
+                progress: match &body.action {
+                    ResourceAction::Sync { progress, .. } => progress.clone(),
+                    ResourceAction::Delete { .. } => None,
+                },
             };
-            if is_of_an_ended_run(&group.integration, body.run) {
+            if is_purge(&body.action) {
+                // The account is connected again: what is synced now is wanted.
+                ended.push(Ended::unrecorded(&job, Ok(())));
+            } else if is_of_an_ended_run(&group.integration, body.run) {
                 job.run = None;
-                match redriven(record).filter(|_| group.integration.status.is_scheduled()) {
+                let plan = redriven(record).or_else(|| left_behind(record, attempt));
+                match plan.filter(|_| group.integration.status.is_scheduled()) {
                     Some(plan) => planned.push((job, plan)),
                     None => ended.push(Ended::unrecorded(&job, Ok(()))),
                 }
@@ -184,11 +215,12 @@ impl ResourceWorker {
                 Plan::Known => (Finding::Known, now),
                 Plan::Skip { resource, listed_at } => (Finding::NoText(resource), listed_at.unwrap_or(now)),
                 Plan::Delete { reason, at } => (Finding::Gone(reason), at),
-                Plan::Fetch { known: Some(known), text: Some(text), listed_at } => {
+                Plan::Fetch { known: Some(known), text: Some(text), listed_at, .. } => {
                     (Finding::Content(Box::new(whole(*known, text))), listed_at.unwrap_or(now))
                 }
-                Plan::Fetch { known, text: _, listed_at } => {
-                    wanted.push(wanted_by(&job, known));
+                Plan::Fetch { known, text: _, listed_at, progress } => {
+                    let calls = self.calls_of(group, known.as_deref());
+                    wanted.push(Wanted { calls, progress, ..wanted_by(&job, known) });
                     jobs.push((job, listed_at.unwrap_or(now)));
                     continue;
                 }
@@ -204,6 +236,7 @@ impl ResourceWorker {
                 Err(Fault::Forbidden { .. }) if was_delivered(group.records.get(&job.id)) => {
                     (Finding::Gone(DeleteReason::AccessLost), now)
                 }
+                Err(Fault::GoesOn(slice)) => (Finding::GoesOn(slice), observed_at),
                 Err(fault) => (Finding::Fault(fault, wanted.known), observed_at),
             };
             found.push(Found { job, finding, observed_at });
@@ -212,10 +245,17 @@ impl ResourceWorker {
     }
 }
 
-/// The fetch that a message asks for. What a webhook announced, or no run has handed out, somebody waits for.
+impl ResourceWorker {
+    /// How many calls a fetch makes at most.
+    pub(crate) fn calls_of(&self, group: &Group, known: Option<&Resource>) -> u32 {
+        self.registry.get(group.integration.provider).fetch_calls(known).clamp(1, MOST_CALLS)
+    }
+}
+
+/// The fetch that a message asks for, of one call. What a webhook announced, or no run has handed out, somebody waits for.
 pub(crate) fn wanted_by(job: &Job, known: Option<Box<Resource>>) -> Wanted {
     let lane = if job.run.is_some() && !job.announced { Lane::Backfill } else { Lane::Live };
-    Wanted { id: job.id.clone(), known, slot: job.slot, lane }
+    Wanted { id: job.id.clone(), known, slot: job.slot, lane, calls: 1, progress: None }
 }
 
 /// Whether the run that handed it out is over.
@@ -249,7 +289,15 @@ mod tests {
     #[test]
     fn what_somebody_waits_for_goes_ahead() {
         let id = resource("a", "1").external_id;
-        let job = |run, announced| Job { place: 0, id: id.clone(), run, attempt: 1, slot: Some(at(5)), announced };
+        let job = |run, announced| Job {
+            place: 0,
+            id: id.clone(),
+            run,
+            attempt: 1,
+            slot: Some(at(5)),
+            announced,
+            progress: None,
+        };
         let run = Some(RunRef { job_id: JobId::new(at(1)), run: 4 });
         assert_eq!(wanted_by(&job(None, false), None).lane, Lane::Live);
         assert_eq!(wanted_by(&job(run, true), None).lane, Lane::Live);

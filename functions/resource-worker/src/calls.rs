@@ -8,7 +8,7 @@ use domain::circuit::Gate;
 use domain::rate::after;
 use domain::status::Event;
 use integrations::Settled;
-use providers::provider::Access;
+use providers::provider::{Access, Call};
 
 use crate::batch::Group;
 use crate::failure::Fault;
@@ -61,6 +61,16 @@ impl ResourceWorker {
     /// Once the provider asks to wait, nothing more is begun, everybody on the account is told, and what is left goes back with slots
     /// that lie behind the wait.
     pub(crate) async fn fetch_wanted(&self, group: &mut Group, wanted: &[Wanted]) -> Vec<Result<Content, Fault>> {
+        if wanted.is_empty() {
+            return Vec::new();
+        }
+        match self.connections.metered(&group.integration, Call::Fetch).await {
+            Ok(meter) => {
+                self.store.counts_against(group.integration.id, &meter.key);
+                group.meter = meter;
+            }
+            Err(error) => return Fault::from(error).of_all(wanted.len()).into_iter().map(Err).collect(),
+        }
         let mut results = Results::of(wanted.len());
         let due = |(place, wanted): (usize, &Wanted)| Due { place, slot: wanted.slot, renewed: false };
         let mut todo: Vec<Due> = wanted.iter().enumerate().map(due).collect();
@@ -92,7 +102,22 @@ impl ResourceWorker {
                 }
             }
         }
+        self.reserve_next(group, wanted, &mut results).await;
         results.all()
+    }
+
+    /// Reserves the calls of those that go on in another message, so that it arrives when they are due.
+    async fn reserve_next(&self, group: &Group, wanted: &[Wanted], results: &mut Results) {
+        let going_on = results.0.iter().enumerate().filter(|(_, result)| matches!(result, Some(Err(Fault::GoesOn(_)))));
+        let calls: Vec<Due> = going_on.map(|(place, _)| Due { place, slot: None, renewed: false }).collect();
+        if calls.is_empty() {
+            return;
+        }
+        for (place, slot) in self.later(group, wanted, calls).await {
+            if let (Fault::Slot(slot), Some(Some(Err(Fault::GoesOn(slice))))) = (slot, results.0.get_mut(place)) {
+                slice.slot = Some(slot);
+            }
+        }
     }
 
     /// One round of calls: what is to be called again, or nothing more.
@@ -167,7 +192,7 @@ impl ResourceWorker {
     async fn tell_limit(&self, group: &mut Group, wait: Duration) {
         let now = self.clock.now();
         let until = after(now, wait);
-        if let Err(error) = self.store.limited(&group.integration.rate_key(), until, now).await {
+        if let Err(error) = self.store.limited(&group.meter.key, until, now).await {
             tracing::warn!(error = lambda::telemetry::chain(&error), "the wait could not be told to other workers");
         }
         self.show_limit(group, until, "The provider asks to wait.").await;

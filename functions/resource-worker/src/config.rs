@@ -5,6 +5,8 @@ use std::time::Duration;
 use lambda::env::{self, Error};
 use store::Tables;
 
+use crate::delivery::SinkChoice;
+
 /// The function's configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -22,20 +24,10 @@ pub struct Config {
     pub secret_prefix: String,
     /// `SETTINGS_TTL_SECONDS`, default 60: how long a provider's settings serve before they are read again.
     pub settings_ttl: Duration,
-    /// `SINK`, default `s3`: where content goes.
-    pub sink: SinkKind,
-}
-
-/// The adapters of the sink that can be chosen.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SinkKind {
-    /// Objects in S3 and events on EventBridge.
-    S3 {
-        /// `CONTENT_BUCKET`.
-        bucket: String,
-        /// `EVENT_BUS`.
-        bus: String,
-    },
+    /// `CONTENT_BUCKET`: where parts of resources lie that are fetched in several messages; the sink `s3` has its objects there too.
+    pub content_bucket: String,
+    /// `SINK` and what belongs to it: where content goes.
+    pub sink: SinkChoice,
 }
 
 impl Config {
@@ -58,12 +50,8 @@ impl Config {
             token_key_id: env::required("TOKEN_KEY_ID")?,
             secret_prefix: env::required("PROVIDER_SECRET_PREFIX")?,
             settings_ttl: Duration::from_secs(env::parsed_or("SETTINGS_TTL_SECONDS", "a number of seconds", 60)?),
-            sink: match env::optional("SINK").as_deref() {
-                None | Some("s3") => {
-                    SinkKind::S3 { bucket: env::required("CONTENT_BUCKET")?, bus: env::required("EVENT_BUS")? }
-                }
-                Some(_) => return Err(Error::Malformed { name: "SINK", wanted: "the name of a sink (s3)" }),
-            },
+            content_bucket: env::required("CONTENT_BUCKET")?,
+            sink: SinkChoice::from_env()?,
         })
     }
 }

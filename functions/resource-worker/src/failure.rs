@@ -7,6 +7,8 @@ use domain::Timestamp;
 use domain::job::JobError;
 use providers::error::{DOWNLOAD_QUOTA, Kind, ProviderError};
 
+use crate::slices::Slice;
+
 /// The queues' `maxReceiveCount`: the last attempt records what went wrong.
 pub(crate) const ATTEMPTS: u32 = 3;
 /// How long to wait where a provider limits us and does not say how long.
@@ -72,6 +74,9 @@ pub(crate) enum Fault {
     /// The first slot that is to be had lies this far ahead, which is more than a queue can wait.
     #[error("waiting for {} s, longer than a queue can", .0.as_secs())]
     Far(Duration),
+    /// It takes more calls than this message makes: another goes on.
+    #[error("it goes on in another message")]
+    GoesOn(Box<Slice>),
     /// It was not begun, because its slot had lapsed by then.
     #[error("too late for its slot")]
     Late,
@@ -128,11 +133,16 @@ impl From<content::Error> for Fault {
 
 impl From<sink::Error> for Fault {
     fn from(error: sink::Error) -> Self {
-        if error.is_retriable() {
-            let reason = "It could not be delivered.".to_owned();
-            Self::Passing { code: "sink_unavailable", reason, source: error.into() }
-        } else {
-            Self::Final { code: "sink_refused", reason: sentence(&error.to_string()), retriable: false }
+        let fixed =
+            |code, error: &sink::Error| Self::Final { code, reason: sentence(&error.to_string()), retriable: false };
+        match error {
+            sink::Error::Unavailable { .. } => {
+                let reason = "It could not be delivered.".to_owned();
+                Self::Passing { code: "sink_unavailable", reason, source: error.into() }
+            }
+            sink::Error::Busy { wait, .. } => Self::Wait(wait),
+            sink::Error::Refused(_) => fixed("sink_refused", &error),
+            sink::Error::Blocked(_) => fixed("content_blocked", &error),
         }
     }
 }
@@ -194,6 +204,7 @@ impl Fault {
             Self::Slot(slot) => Self::Slot(*slot),
             Self::Busy { slot, wait } => Self::Busy { slot: *slot, wait: *wait },
             Self::Far(wait) => Self::Far(*wait),
+            Self::GoesOn(slice) => Self::GoesOn(slice.clone()),
             Self::Late => Self::Late,
             Self::Disconnected => Self::Disconnected,
             Self::TokenRejected => Self::TokenRejected,
@@ -248,7 +259,8 @@ pub(crate) fn consequence(fault: Fault, attempt: u32, counted: bool) -> Conseque
         Fault::Busy { slot, wait } => {
             Consequence::TryAgain(JobError { slot: Some(slot), ..JobError::retry_after(wait, fault) })
         }
-        Fault::Late => Consequence::TryAgain(JobError::retry_after(Duration::from_secs(1), fault)),
+        // Whoever can send the other message has done so; what comes here is begun again.
+        Fault::Late | Fault::GoesOn(_) => Consequence::TryAgain(JobError::retry_after(Duration::from_secs(1), fault)),
         Fault::Disconnected => Consequence::Drop,
         Fault::Passing { .. } | Fault::Outage(_) if attempt < ATTEMPTS => Consequence::TryAgain(JobError::retry(fault)),
         Fault::Passing { code, ref reason, .. } => {
@@ -361,6 +373,23 @@ mod tests {
     fn a_file_that_was_downloaded_too_often_is_not_lost() {
         let fault: Fault = ProviderError::new(ProviderId::GoogleDrive, Kind::Forbidden(DOWNLOAD_QUOTA)).into();
         assert!(matches!(fault, Fault::Final { retriable: true, .. }), "forbidden would delete what was delivered");
+    }
+
+    #[test]
+    fn guarantee_16_a_sink_that_asks_to_wait_spends_no_attempt_and_one_that_blocks_content_is_final() {
+        let of = |error: sink::Error| consequence(error.into(), ATTEMPTS, true);
+        let wait = Duration::from_secs(9);
+        let Consequence::TryAgain(error) = of(sink::Error::busy(wait)) else { panic!("recorded") };
+        assert_eq!(error.decision, Decision::RetryAfter(wait));
+        let Consequence::Record { code, reason, retriable, then } =
+            of(sink::Error::Blocked("it found us_ssn".to_owned()))
+        else {
+            panic!("not recorded")
+        };
+        assert_eq!((code, retriable, then.is_ok()), ("content_blocked", false, true));
+        assert_eq!(reason, "The sink's rules about sensitive data do not let it in: it found us_ssn.");
+        let down = of(sink::Error::unavailable("reach it", "refused"));
+        assert!(matches!(down, Consequence::Record { code: "sink_unavailable", then: Err(_), .. }));
     }
 
     #[test]

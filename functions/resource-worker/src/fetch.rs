@@ -6,16 +6,18 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use content::Limits;
 use domain::clock::SharedClock;
+use domain::message::Progress;
 use domain::rate::Lane;
 use domain::{ExternalId, Integration, Resource, Timestamp};
 use futures::StreamExt as _;
 use providers::error::{Kind, ProviderError};
-use providers::provider::{Access, Body};
+use providers::provider::{Access, Body, FetchRequest};
 use tokio::sync::Semaphore;
 
 use crate::failure::Fault;
 use crate::permits::Due;
 use crate::records::Content;
+use crate::slices::is_whole;
 use crate::worker::ResourceWorker;
 
 /// Time kept back at the end of an invocation, to deliver and to record.
@@ -32,6 +34,10 @@ pub(crate) struct Wanted {
     pub slot: Option<Timestamp>,
     /// The lane to take another slot in.
     pub lane: Lane,
+    /// How many calls it makes at most, and thus slots.
+    pub calls: u32,
+    /// How far the fetch has come; `None` before its first part.
+    pub progress: Option<Box<Progress>>,
 }
 
 /// The time that is left for fetching.
@@ -100,17 +106,30 @@ impl ResourceWorker {
         time: &Time,
     ) -> Result<Content, Fault> {
         let provider = self.registry.get(integration.provider);
-        let call = provider.fetch(access, &wanted.id, wanted.known.as_deref());
-        let fetched = tokio::time::timeout(time.left(), call).await.map_err(|elapsed| {
-            Fault::from(ProviderError::new(integration.provider, Kind::Unavailable).because(elapsed))
-        })??;
+        let resume = wanted.progress.as_deref().map(|progress| progress.next.as_str()).filter(|next| !next.is_empty());
+        let request = FetchRequest { id: &wanted.id, known: wanted.known.as_deref(), resume, calls: wanted.calls };
+        let call = tokio::time::timeout(time.left(), provider.fetch(access, request));
+        let fetched = match call.await {
+            Ok(Err(ProviderError { kind: Kind::CursorExpired | Kind::PageExpired, .. })) if resume.is_some() => {
+                return Err(self.begin_anew(integration, wanted).await);
+            }
+            Ok(answer) => answer?,
+            Err(elapsed) => {
+                return Err(ProviderError::new(integration.provider, Kind::Unavailable).because(elapsed).into());
+            }
+        };
+        let is_whole = is_whole(wanted, &fetched);
         match fetched.body {
-            Body::Text(text) => Ok(whole(fetched.resource, text)),
-            Body::File { mime_type, file } => {
+            Body::Text(text) => self.take_part(integration, wanted, fetched.resource, text, fetched.next).await,
+            Body::File { mime_type, file } if is_whole => {
                 let limits = Limits { time: Limits::default().time.min(time.left()), ..Limits::default() };
                 let name = fetched.resource.name.clone();
                 let read = read(self.readers.clone(), file, mime_type, name, limits).await?;
                 Ok(Content { resource: fetched.resource, text: read.text, truncated: read.truncated })
+            }
+            Body::File { .. } => {
+                let odd = Kind::Malformed("a file among parts of a text".to_owned());
+                Err(ProviderError::new(integration.provider, odd).into())
             }
         }
     }

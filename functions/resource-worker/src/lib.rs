@@ -19,15 +19,19 @@
 mod batch;
 mod calls;
 mod config;
+mod delivery;
 mod failure;
 mod fetch;
 mod outage;
 mod permits;
 mod plan;
+mod purge;
 mod records;
 mod report;
+mod slices;
 mod worker;
 mod write;
 
 pub use config::Config;
+pub use delivery::SinkChoice;
 pub use worker::ResourceWorker;

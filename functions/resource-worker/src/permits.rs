@@ -5,8 +5,9 @@
 
 use std::time::Duration;
 
+use connections::Metered;
 use domain::Timestamp;
-use domain::rate::{Budget, Held, Lane, Reserved, SlotState, after, slot_state};
+use domain::rate::{Held, Lane, Reserved, SlotState, after, slot_state};
 
 use crate::batch::Group;
 use crate::failure::Fault;
@@ -110,7 +111,7 @@ impl ResourceWorker {
     /// What it means for each of the calls.
     pub(crate) async fn hold(&self, group: &Group, wanted: &[Wanted], calls: &[Due]) -> Result<u32, Backs> {
         let want = u32::try_from(calls.len()).unwrap_or(u32::MAX);
-        let (key, budget) = (group.integration.rate_key(), self.budget(group));
+        let Metered { key, budget } = group.meter.clone();
         let mut napped = false;
         let wait = loop {
             let held = self.store.hold(&key, &budget, &group.holder, want, group.time.ends_at(), self.clock.now());
@@ -133,8 +134,8 @@ impl ResourceWorker {
 
     /// Gives the connections back. What does not get through frees itself when the lease ends.
     pub(crate) async fn let_go(&self, group: &Group) {
-        let key = group.integration.rate_key();
-        if let Err(error) = self.store.let_go(&key, &group.holder, self.clock.now()).await {
+        let key = &group.meter.key;
+        if let Err(error) = self.store.let_go(key, &group.holder, self.clock.now()).await {
             tracing::warn!(error = lambda::telemetry::chain(&error), "connections were not given back");
         }
     }
@@ -151,27 +152,31 @@ impl ResourceWorker {
         let (live, backfill): (Vec<Due>, Vec<Due>) = calls.into_iter().partition(|call| lane(call) == Lane::Live);
         let mut slots = Vec::with_capacity(live.len() + backfill.len());
         for (lane, calls) in [(Lane::Live, live), (Lane::Backfill, backfill)] {
-            let given = self.reserve_in(group, lane, calls.len(), now).await;
+            let each: Vec<u32> =
+                calls.iter().map(|call| wanted.get(call.place).map_or(1, |wanted| wanted.calls)).collect();
+            let given = self.reserve_in(group, lane, &each, now).await;
             slots.extend(calls.into_iter().zip(given));
         }
         slots
     }
 
+    /// For each of several, the slot of the last of as many calls as it makes.
     async fn reserve_in(
         &self,
         group: &Group,
         lane: Lane,
-        count: usize,
+        each: &[u32],
         now: Timestamp,
     ) -> Vec<Result<Timestamp, Fault>> {
-        let (key, budget) = (group.integration.rate_key(), self.budget(group));
-        let mut slots = Vec::with_capacity(count);
+        let Metered { key, budget } = &group.meter;
+        let count = each.iter().map(|calls| *calls as usize).sum();
+        let mut slots: Vec<Timestamp> = Vec::with_capacity(count);
         // One answer may bring fewer than asked for: those of the live line first, or those that the day still allows.
         while slots.len() < count {
             let more = u32::try_from(count - slots.len()).unwrap_or(u32::MAX);
-            let fault = match self.store.reserve(&key, &budget, lane, more, HORIZON, now).await {
+            let fault = match self.store.reserve(key, budget, lane, more, HORIZON, now).await {
                 Ok(Reserved::Slots(given)) => {
-                    slots.extend(given.iter().map(Ok));
+                    slots.extend(given.iter());
                     continue;
                 }
                 // The answer is when to ask again, which is half the horizon before the first slot comes into it.
@@ -179,15 +184,22 @@ impl ResourceWorker {
                 Ok(Reserved::Wait(wait)) => Fault::Wait(wait),
                 Err(error) => ours(error),
             };
-            let rest = count - slots.len();
-            slots.extend(fault.of_all(rest).into_iter().map(Err));
+            let mut given: Vec<Result<Timestamp, Fault>> = last_of_each(&slots, each).into_iter().map(Ok).collect();
+            given.extend(fault.of_all(each.len() - given.len()).into_iter().map(Err));
+            return given;
         }
-        slots
+        last_of_each(&slots, each).into_iter().map(Ok).collect()
     }
+}
 
-    fn budget(&self, group: &Group) -> Budget {
-        self.registry.get(group.integration.provider).manifest().rate_limits.budget()
-    }
+/// The slot of the last call of each, as far as the slots reach.
+fn last_of_each(slots: &[Timestamp], each: &[u32]) -> Vec<Timestamp> {
+    let mut used = 0_usize;
+    let last = |calls: &u32| {
+        used += (*calls).max(1) as usize;
+        slots.get(used - 1).copied()
+    };
+    each.iter().map_while(last).collect()
 }
 
 /// The same for each of these calls, none of which was made. Those whose slots outlast a wait keep them.
@@ -222,6 +234,13 @@ mod tests {
         check(Some(101), Turn::Now);
         check(Some(102), Turn::Soon(Duration::from_secs(1)));
         check(Some(103), Turn::Back(at(103)));
+    }
+
+    #[test]
+    fn a_fetch_of_several_calls_is_due_when_the_last_of_them_is() {
+        let slots: Vec<Timestamp> = (1..=5).map(at).collect();
+        assert_eq!(last_of_each(&slots, &[1, 3, 1]), [at(1), at(4), at(5)]);
+        assert_eq!(last_of_each(&slots, &[2, 4, 1]), [at(2)], "where the slots end, so do those that follow");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What is to be done about a message, given our record of its resource: one pure decision, before anything is fetched.
 
 use content::Support;
-use domain::message::{ResourceAction, ResourceMessage, RunRef};
+use domain::message::{Progress, ResourceAction, ResourceMessage, RunRef};
 use domain::resource::{DeleteReason, Outcome, Record, RecordState};
 use domain::{Resource, ResourceKind, Timestamp};
 
@@ -34,13 +34,15 @@ pub(crate) enum Plan {
         text: Option<String>,
         /// When the listing was asked for; `None`: the fetch's start counts.
         listed_at: Option<Timestamp>,
+        /// How far the fetch has come; `None` before its first part.
+        progress: Option<Box<Progress>>,
     },
 }
 
 impl Plan {
     /// A fetch that relies on nothing said before.
     pub const fn fresh() -> Self {
-        Self::Fetch { known: None, text: None, listed_at: None }
+        Self::Fetch { known: None, text: None, listed_at: None, progress: None }
     }
 }
 
@@ -56,10 +58,18 @@ pub(crate) fn plan(message: ResourceMessage, record: Option<&Record>, attempt: u
             Plan::Done
         }
         ResourceAction::Sync { listed_at: Some(at), .. } if newer_than(at) => known_or_fresh(attempt),
-        ResourceAction::Sync { resource: Some(resource), text: None, listed_at } if carries_no_text(&resource) => {
+        // Several words of the same resource in a row: the first that is heeded fetches what all of them are about.
+        ResourceAction::Sync { announced_at: Some(at), progress: None, .. }
+            if newer_than(at) && !has_failed(record) =>
+        {
+            known_or_fresh(attempt)
+        }
+        ResourceAction::Sync { resource: Some(resource), text: None, listed_at, .. } if carries_no_text(&resource) => {
             Plan::Skip { resource, listed_at }
         }
-        ResourceAction::Sync { resource, text, listed_at } => Plan::Fetch { known: resource, text, listed_at },
+        ResourceAction::Sync { resource, text, listed_at, progress, .. } => {
+            Plan::Fetch { known: resource, text, listed_at, progress }
+        }
         ResourceAction::Delete { reason, at } => match record {
             Some(record) if record.state == RecordState::Deleted => {
                 if reported(run, record) {
@@ -68,10 +78,16 @@ pub(crate) fn plan(message: ResourceMessage, record: Option<&Record>, attempt: u
                     Plan::Known
                 }
             }
+            // The provider's clock is not ours, and its word may come late: a look tells.
+            _ if newer_than(at) && run.is_none() => Plan::fresh(),
             _ if newer_than(at) => known_or_fresh(attempt),
             _ => Plan::Delete { reason, at },
         },
     }
+}
+
+fn has_failed(record: Option<&Record>) -> bool {
+    record.is_some_and(|record| record.state == RecordState::Failed)
 }
 
 fn known_or_fresh(attempt: u32) -> Plan {
@@ -114,6 +130,14 @@ pub(crate) fn redriven(record: Option<&Record>) -> Option<Plan> {
     record.filter(|record| record.state == RecordState::Failed && record.retriable).map(|_| Plan::fresh())
 }
 
+/// The same of a message whose worker died: it may have delivered what no record tells of. Only a look at the resource brings the two
+/// together again, since nothing else would ever delete it.
+pub(crate) fn left_behind(record: Option<&Record>, attempt: u32) -> Option<Plan> {
+    // What carries no text is not delivered, and may be a film that nobody wants to download.
+    let is_told_of = |record: &Record| record.content_hash.is_some() || record.state == RecordState::Skipped;
+    (attempt > 1 && !record.is_some_and(is_told_of)).then(Plan::fresh)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,11 +157,7 @@ mod tests {
             integration: integration().reference(),
             run: Some(run()),
             external_id: resource.external_id.clone(),
-            action: ResourceAction::Sync {
-                resource: Some(Box::new(resource)),
-                text: None,
-                listed_at: Some(at(listed_at)),
-            },
+            action: ResourceAction::listed(resource, None, at(listed_at)),
         }
     }
 
@@ -201,5 +221,16 @@ mod tests {
         assert_eq!(redriven(Some(&Record { retriable: false, ..failed })), None);
         assert_eq!(redriven(Some(&observed(RecordState::Synced, 5))), None);
         assert_eq!(redriven(None), None);
+    }
+
+    #[test]
+    fn guarantee_14_what_a_dead_worker_may_have_delivered_is_looked_at_though_its_run_has_ended() {
+        let with_hash = |record: Record, hash: Option<&str>| Record { content_hash: hash.map(str::to_owned), ..record };
+        let gone = with_hash(observed(RecordState::Deleted, 5), None);
+        assert_eq!(left_behind(None, 2), Some(Plan::fresh()));
+        assert_eq!(left_behind(Some(&gone), 2), Some(Plan::fresh()));
+        assert_eq!(left_behind(None, 1), None, "nobody has had it in hand");
+        assert_eq!(left_behind(Some(&with_hash(observed(RecordState::Synced, 5), Some("h"))), 2), None);
+        assert_eq!(left_behind(Some(&with_hash(observed(RecordState::Skipped, 5), None)), 2), None);
     }
 }

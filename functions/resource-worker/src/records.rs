@@ -1,8 +1,8 @@
 //! What is written: the content as the sink gets it, and the record of each way a resource can end. Pure.
 
 use domain::message::RunRef;
-use domain::resource::{DeleteReason, Outcome, Record, RecordState, RunOutcome, content_hash};
-use domain::{ExternalId, IntegrationId, Resource, ResourceContent, ResourceKind, Timestamp};
+use domain::resource::{DeleteReason, Outcome, Record, RecordState, RunOutcome, content_hash, is_kept_otherwise};
+use domain::{ExternalId, IntegrationId, Resource, ResourceContent, ResourceKind, StorageStrategy, Timestamp};
 
 /// A resource with its text.
 #[derive(Debug, Clone)]
@@ -40,8 +40,9 @@ pub(crate) fn normalized(integration: IntegrationId, content: &Content) -> Resou
 
 /// Whether the sink has exactly this already. What the record does not keep (metadata, author) is delivered along with the
 /// next change of what it does.
-pub(crate) fn is_delivered(record: &Record, content: &ResourceContent) -> bool {
+pub(crate) fn is_delivered(record: &Record, content: &ResourceContent, strategy: StorageStrategy) -> bool {
     record.state != RecordState::Deleted
+        && !is_kept_otherwise(record.stored_as, strategy)
         && record.content_hash.as_deref() == Some(content.content_hash.as_str())
         && record.name == content.title
         && record.mime_type == content.mime_type
@@ -58,6 +59,8 @@ pub(crate) struct Writing {
     pub observed_at: Timestamp,
     /// The present time.
     pub now: Timestamp,
+    /// What its owner wants kept.
+    pub strategy: StorageStrategy,
 }
 
 impl Writing {
@@ -77,6 +80,7 @@ impl Writing {
             revision: resource.revision.clone(),
             content_hash: None,
             memory_id: None,
+            stored_as: None,
             code: None,
             reason: None,
             retriable: false,
@@ -98,6 +102,7 @@ impl Writing {
             revision: old.map(|old| old.revision.clone()).unwrap_or_default(),
             content_hash: None,
             memory_id: None,
+            stored_as: None,
             code: None,
             reason: None,
             retriable: false,
@@ -110,7 +115,7 @@ impl Writing {
     /// The sink has it, delivered now or (`outcome` UNCHANGED) before.
     pub fn synced(self, resource: &Resource, hash: &str, memory_id: Option<String>, outcome: Outcome) -> Record {
         let record = self.described(resource, RecordState::Synced, outcome);
-        Record { content_hash: Some(hash.to_owned()), memory_id, ..record }
+        Record { content_hash: Some(hash.to_owned()), memory_id, stored_as: Some(self.strategy), ..record }
     }
 
     /// Carries no text.
@@ -141,6 +146,7 @@ impl Writing {
         Record {
             content_hash: delivered.and_then(|old| old.content_hash.clone()),
             memory_id: delivered.and_then(|old| old.memory_id.clone()),
+            stored_as: old.and_then(|old| old.stored_as),
             code: Some(failure.code.to_owned()),
             reason: Some(failure.reason),
             retriable: failure.retriable,
@@ -175,9 +181,7 @@ pub(crate) fn may_be_in_sink(record: Option<&Record>, attempt: u32) -> bool {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use domain::{
-        AccountId, Integration, IntegrationConfig, JobId, ProviderId, Status, StorageStrategy, SyncFrequency, UserId,
-    };
+    use domain::{Integration, JobId};
 
     pub(crate) fn at(second: i64) -> Timestamp {
         Timestamp::from_timestamp(second, 0).unwrap()
@@ -201,43 +205,18 @@ pub(crate) mod tests {
     }
 
     pub(crate) fn record(id: &str, revision: &str) -> Record {
-        let writing = Writing { run: None, observed_at: at(3), now: at(4) };
+        let writing = Writing { run: None, observed_at: at(3), now: at(4), strategy: StorageStrategy::FullContent };
         let text = Content { resource: resource(id, revision), text: "text".to_owned(), truncated: false };
         let hash = normalized(integration().id, &text).content_hash;
         writing.synced(&text.resource, &hash, Some("m1".to_owned()), Outcome::Synced)
     }
 
     pub(crate) fn integration() -> Integration {
-        Integration {
-            id: "01JD0000000000000000000000".parse().unwrap(),
-            owner: "user/ada".parse().unwrap(),
-            provider: ProviderId::GoogleDrive,
-            account_id: AccountId::new("7").unwrap(),
-            account_name: None,
-            status: Status::Active,
-            storage_strategy: StorageStrategy::FullContent,
-            sync_frequency: SyncFrequency::Hourly,
-            config: IntegrationConfig::default(),
-            last_sync_at: None,
-            last_error: None,
-            failures_in_a_row: 0,
-            connected_by: UserId::new("ada").unwrap(),
-            connected_at: at(0),
-            updated_at: at(0),
-            change_cursor: None,
-            active: None,
-            runs: 4,
-            again: None,
-            pending_deletes: None,
-            deletes_confirmed: false,
-            confirmed_count: None,
-            blocked_until: None,
-            due_at: None,
-            retry_failed: false,
-            tokens: None,
-            version: 1,
-        }
+        let id = "01JD0000000000000000000000".parse().unwrap();
+        Integration { id, runs: 4, ..domain::testing::integration("user/ada", at(0)).unwrap() }
     }
+
+    const FULL: StorageStrategy = StorageStrategy::FullContent;
 
     fn content(text: &str) -> Content {
         Content { resource: resource("a", "2"), text: text.to_owned(), truncated: false }
@@ -247,11 +226,12 @@ pub(crate) mod tests {
     fn only_what_the_sink_has_exactly_is_not_delivered_again() {
         let delivered = record("a", "1");
         let same = normalized(integration().id, &content("text"));
-        assert!(is_delivered(&delivered, &same));
-        assert!(!is_delivered(&delivered, &normalized(integration().id, &content("other"))));
-        assert!(!is_delivered(&Record { url: None, ..delivered.clone() }, &same));
-        assert!(!is_delivered(&Record { name: "Old".to_owned(), ..delivered.clone() }, &same));
-        assert!(!is_delivered(&Record { state: RecordState::Deleted, ..delivered }, &same));
+        assert!(is_delivered(&delivered, &same, FULL));
+        assert!(!is_delivered(&delivered, &same, StorageStrategy::MetadataOnly));
+        assert!(!is_delivered(&delivered, &normalized(integration().id, &content("other")), FULL));
+        assert!(!is_delivered(&Record { url: None, ..delivered.clone() }, &same, FULL));
+        assert!(!is_delivered(&Record { name: "Old".to_owned(), ..delivered.clone() }, &same, FULL));
+        assert!(!is_delivered(&Record { state: RecordState::Deleted, ..delivered }, &same, FULL));
     }
 
     #[test]
@@ -264,7 +244,8 @@ pub(crate) mod tests {
     #[test]
     fn a_failure_keeps_what_was_delivered_unless_that_is_uncertain() {
         let run = RunRef { job_id: JobId::new(at(0)), run: 4 };
-        let writing = Writing { run: Some(run), observed_at: at(5), now: at(6) };
+        let writing =
+            Writing { run: Some(run), observed_at: at(5), now: at(6), strategy: StorageStrategy::FullContent };
         let failure = Failure { code: "too_large", reason: "big".to_owned(), retriable: false };
         let (old, id) = (record("a", "1"), ExternalId::new("a").unwrap());
         let kept = writing.failed(&id, None, Some(&old), failure.clone(), false);
@@ -276,7 +257,7 @@ pub(crate) mod tests {
 
     #[test]
     fn a_tombstone_says_why_and_holds_nothing_of_the_sink_s() {
-        let writing = Writing { run: None, observed_at: at(5), now: at(6) };
+        let writing = Writing { run: None, observed_at: at(5), now: at(6), strategy: StorageStrategy::FullContent };
         let old = record("a", "1");
         let stone = writing.deleted(&old.external_id, Some(&old), DeleteReason::Trashed);
         assert_eq!((stone.state, stone.code.as_deref()), (RecordState::Deleted, Some("trashed")));

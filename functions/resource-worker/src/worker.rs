@@ -12,13 +12,14 @@ use domain::{ExternalId, IntegrationId, SystemClock};
 use integrations::Syncs;
 use lambda::sqs::{Message, Queues};
 use queue::{Backoff, Queue};
-use sink::{EventsClient, S3Client, S3Sink, Sink};
+use sink::{Parts, S3Client, Sink};
 use store::Store;
 use tokio::sync::Semaphore;
 use vault::Vault;
 
 use crate::batch::Ended;
-use crate::config::{Config, SinkKind};
+use crate::config::Config;
+use crate::delivery::open;
 use crate::failure::ATTEMPTS;
 use crate::fetch::Time;
 
@@ -37,6 +38,7 @@ pub struct ResourceWorker {
     pub(crate) registry: Arc<providers::Registry>,
     pub(crate) sink: Arc<dyn Sink>,
     pub(crate) sync_queue: Queue<SyncMessage>,
+    pub(crate) parts: Parts,
     pub(crate) readers: Arc<Semaphore>,
     pub(crate) clock: SharedClock,
     sqs: queue::Client,
@@ -50,8 +52,14 @@ impl ResourceWorker {
     /// Puts the worker together. Makes no call.
     #[must_use]
     pub fn new(config: &Config, aws: &lambda::AwsConfig) -> Self {
-        let clock = SystemClock::shared();
-        let registry = Arc::new(providers::Registry::new(providers::Http::with_clock(clock.clone())));
+        let http = providers::Http::with_clock(SystemClock::shared());
+        Self::over(config, aws, providers::Registry::new(http))
+    }
+
+    /// The same, over these providers. Makes no call.
+    #[must_use]
+    pub fn over(config: &Config, aws: &lambda::AwsConfig, registry: providers::Registry) -> Self {
+        let (clock, registry) = (SystemClock::shared(), Arc::new(registry));
         let store = Store::new(store::Client::new(aws), config.tables.clone());
         let sqs = queue::Client::new(aws);
         let backoff = Backoff { base: SYNC_BACKOFF, attempts: ATTEMPTS };
@@ -59,11 +67,15 @@ impl ResourceWorker {
         let vault = Vault::new(vault::Client::new(aws), config.token_key_id.clone(), clock.clone());
         let settings =
             Settings::new(SecretsClient::new(aws), config.secret_prefix.clone(), config.settings_ttl, clock.clone());
-        let SinkKind::S3 { bucket, bus } = config.sink.clone();
+        let sink = open(&config.sink, aws, &store, config.settings_ttl, &clock);
         Self {
             connections: Connections::new(store.clone(), vault, settings, registry.clone(), clock.clone()),
             syncs: Syncs::new(store.clone(), sync_queue.clone(), registry.clone(), clock.clone()),
-            sink: Arc::new(S3Sink::new(S3Client::new(aws), EventsClient::new(aws), bucket, bus)),
+            sink,
+            parts: {
+                let aws = aws.clone();
+                Parts::new(move || S3Client::new(&aws), config.content_bucket.clone())
+            },
             readers: Arc::new(Semaphore::new(READERS)),
             store,
             registry,
@@ -160,7 +172,7 @@ mod tests {
             integration,
             run: None,
             external_id: ExternalId::new(id).unwrap(),
-            action: ResourceAction::Sync { resource: None, text: None, listed_at: None },
+            action: ResourceAction::fresh(),
         };
         Message { body, id: id.to_owned(), queue: String::new(), attempt: 1, slot: None, deadline: at(0) }
     }

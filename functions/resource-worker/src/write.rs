@@ -3,8 +3,8 @@
 
 use domain::job::{Decision, JobError};
 use domain::rate::Lane;
-use domain::resource::{DeleteReason, Outcome, Record, RunOutcome};
-use domain::{ResourceContent, StorageStrategy, Timestamp};
+use domain::resource::{DeleteReason, Outcome, Record, RunOutcome, has_unwanted_body};
+use domain::{Integration, Owner, ResourceContent, StorageStrategy, Timestamp, UserId};
 use futures::StreamExt as _;
 use sink::{Deletion, Delivered, Upsert};
 use store::Written;
@@ -13,6 +13,7 @@ use crate::batch::{Ended, Finding, Found, Group, Job, wanted_by};
 use crate::failure::{Consequence, Fault, consequence};
 use crate::fetch::Wanted;
 use crate::records::{Content, Failure, Writing, is_delivered, may_be_in_sink, normalized};
+use crate::slices::going_on;
 use crate::worker::ResourceWorker;
 
 /// Records written at once.
@@ -78,9 +79,10 @@ impl ResourceWorker {
             match (&found.finding, content) {
                 // A first attempt that died may have delivered something else; only a fresh delivery is certain.
                 (Finding::Content(content), Some(normal))
-                    if job.attempt > 1 || !old.is_some_and(|old| is_delivered(old, normal)) =>
+                    if job.attempt > 1
+                        || !old.is_some_and(|old| is_delivered(old, normal, group.integration.storage_strategy)) =>
                 {
-                    upserts.push((place, upsert(group, normal.clone(), &content.resource.revision)));
+                    upserts.push((place, upsert(group, normal.clone(), &content.resource.revision, found.observed_at)));
                 }
                 (Finding::Gone(reason), _) if may_be_in_sink(old, job.attempt) => {
                     deletions.push((place, deletion(group, job, *reason)));
@@ -111,7 +113,8 @@ impl ResourceWorker {
         fill(self.sink.upsert(batch).await, count)
     }
 
-    async fn delete(&self, batch: Vec<Deletion>) -> Vec<Result<(), sink::Error>> {
+    /// As [`Self::upsert`].
+    pub(crate) async fn delete(&self, batch: Vec<Deletion>) -> Vec<Result<(), sink::Error>> {
         let count = batch.len();
         if count == 0 {
             return Vec::new();
@@ -129,15 +132,20 @@ impl ResourceWorker {
     ) -> Result<Ended, Refused> {
         let Found { job, finding, observed_at } = found;
         let old = group.records.get(&job.id);
-        let writing = self.writing(&job, observed_at);
+        let writing = self.writing(group, &job, observed_at);
         let touched = !matches!(sunk, Sunk::Untouched);
         let (record, then) = match (finding, sunk) {
             (Finding::Done, _) => return Ok(Ended::recorded(&job, Ok(()))),
             (Finding::Known, _) => return Ok(self.note_unchanged(group, &job).await),
+            (Finding::GoesOn(slice), _) => {
+                let instead = queue::encode(&going_on(group, &job, &slice, observed_at)).map_err(JobError::retry);
+                let result = instead.and_then(|instead| Err(JobError::goes_on(instead, slice.slot)));
+                return Ok(Ended::unrecorded(&job, result));
+            }
             (Finding::Fault(fault, known), _) => {
                 match self.failed(&job, fault, writing, known.as_deref(), old, false) {
-                    Ok(failed) => failed,
-                    Err(end) => return Ok(end),
+                    Ok((failed, then)) => (self.without_body(group, &job, old, failed).await, then),
+                    Err(end) => return Ok(*end),
                 }
             }
             (finding, Sunk::Failed(error)) => {
@@ -146,9 +154,11 @@ impl ResourceWorker {
                     Finding::NoText(resource) => Some(resource.as_ref()),
                     _ => None,
                 };
+                let is_touched = error.may_have_touched();
                 match self.failed(&job, error.into(), writing, resource, old, true) {
                     Ok(failed) => failed,
-                    Err(end) => return Ok(end),
+                    Err(end) if is_touched => return Ok(not_as_new(&job, *end)),
+                    Err(end) => return Ok(*end),
                 }
             }
             (Finding::Content(found), sunk) => {
@@ -162,11 +172,27 @@ impl ResourceWorker {
             (Finding::NoText(resource), _) => (writing.skipped(&resource), Ok(())),
             (Finding::Gone(reason), _) => (writing.deleted(&job.id, old, reason), Ok(())),
         };
-        match self.store.save_record(group.integration.id, &record).await {
+        match self.store.save_record_over(group.integration.id, old, &record).await {
             Ok(Written::Yes) => Ok(Ended::recorded(&job, then)),
+            // Another worker had the same resource in hand. Whose touch of the sink came last is not known.
+            Ok(Written::Changed(newer)) => Err(Refused { job, newer }),
             Ok(Written::Stale(newer)) if touched || job.attempt > 1 => Err(Refused { job, newer }),
             Ok(Written::Stale(_)) => Ok(self.note_unchanged(group, &job).await),
             Err(error) => Ok(Ended::unrecorded(&job, Err(error.into()))),
+        }
+    }
+
+    /// What cannot be fetched any more and was kept whole before its owner wanted no body kept, leaves the sink: none stays at rest because
+    /// it could not be rewritten. What another try may mend stays until then; what the sink does not let go of, the next full pass
+    /// hands out again.
+    async fn without_body(&self, group: &Group, job: &Job, old: Option<&Record>, failed: Record) -> Record {
+        let wanted = group.integration.storage_strategy;
+        if failed.retriable || !old.is_some_and(|old| has_unwanted_body(old.stored_as, wanted)) {
+            return failed;
+        }
+        match self.delete(vec![deletion(group, job, DeleteReason::Removed)]).await.pop() {
+            Some(Ok(())) => Record { content_hash: None, memory_id: None, stored_as: None, ..failed },
+            Some(Err(_)) | None => failed,
         }
     }
 
@@ -179,10 +205,11 @@ impl ResourceWorker {
         resource: Option<&domain::Resource>,
         old: Option<&Record>,
         sink_uncertain: bool,
-    ) -> Result<(Record, Result<(), JobError>), Ended> {
+    ) -> Result<(Record, Result<(), JobError>), Box<Ended>> {
+        let end = |result| Err(Box::new(Ended::unrecorded(job, result)));
         match consequence(fault, job.attempt, job.run.is_some()) {
-            Consequence::Drop => Err(Ended::unrecorded(job, Ok(()))),
-            Consequence::TryAgain(error) => Err(Ended::unrecorded(job, Err(error))),
+            Consequence::Drop => end(Ok(())),
+            Consequence::TryAgain(error) => end(Err(error)),
             Consequence::Record { code, reason, retriable, then } => {
                 tracing::warn!(resource.external_id = %job.id, code, reason, "resource failed");
                 let failure = Failure { code, reason, retriable };
@@ -206,12 +233,13 @@ impl ResourceWorker {
         let Refused { job, newer } = refused;
         tracing::info!(resource.external_id = %job.id, "a newer observation was recorded meanwhile; looking again");
         let observed_at = self.clock.now();
-        let writing = self.writing(&job, observed_at);
+        let writing = self.writing(group, &job, observed_at);
         let (record, then) = match self.look_again(group, &job).await {
             Ok(content) => {
                 let normal = normalized(group.integration.id, &content);
                 let hash = normal.content_hash.clone();
-                let sent = self.upsert(vec![upsert(group, normal, &content.resource.revision)]).await.pop();
+                let sent =
+                    self.upsert(vec![upsert(group, normal, &content.resource.revision, observed_at)]).await.pop();
                 match sent.unwrap_or_else(|| Err(no_result())) {
                     Ok(delivered) => {
                         (writing.synced(&content.resource, &hash, delivered.memory_id, Outcome::Synced), Ok(()))
@@ -219,7 +247,7 @@ impl ResourceWorker {
                     Err(error) => {
                         match self.failed(&job, error.into(), writing, Some(&content.resource), Some(&newer), true) {
                             Ok(failed) => failed,
-                            Err(end) => return not_as_new(&job, end),
+                            Err(end) => return not_as_new(&job, *end),
                         }
                     }
                 }
@@ -230,27 +258,30 @@ impl ResourceWorker {
                     Ok(()) => (writing.deleted(&job.id, Some(&newer), DeleteReason::Removed), Ok(())),
                     Err(error) => match self.failed(&job, error.into(), writing, None, Some(&newer), true) {
                         Ok(failed) => failed,
-                        Err(end) => return not_as_new(&job, end),
+                        Err(end) => return not_as_new(&job, *end),
                     },
                 }
             }
             Err(fault) => match self.failed(&job, fault, writing, None, Some(&newer), true) {
                 // Without a revision the next listing hands it out again, whatever it says.
                 Ok((failed, then)) => (Record { revision: String::new(), retriable: true, ..failed }, then),
-                Err(end) => return not_as_new(&job, end),
+                Err(end) => return not_as_new(&job, *end),
             },
         };
-        match self.store.save_record(group.integration.id, &record).await {
+        match self.store.save_record_over(group.integration.id, Some(&newer), &record).await {
             Ok(Written::Yes) => Ended::recorded(&job, then),
             // Somebody is faster every time: let them finish.
-            Ok(Written::Stale(_)) => Ended::unrecorded(&job, Err(JobError::retry(Overtaken))),
+            Ok(Written::Stale(_) | Written::Changed(_)) => Ended::unrecorded(&job, Err(JobError::retry(Overtaken))),
             Err(error) => Ended::unrecorded(&job, Err(error.into())),
         }
     }
 
     async fn look_again(&self, group: &mut Group, job: &Job) -> Result<Content, Fault> {
-        let wanted = [Wanted { slot: None, lane: Lane::Live, ..wanted_by(job, None) }];
+        let calls = self.calls_of(group, None);
+        let wanted = [Wanted { slot: None, lane: Lane::Live, calls, ..wanted_by(job, None) }];
         match self.fetch_wanted(group, &wanted).await.pop() {
+            // It is fetched in parts: the message comes again as a second attempt, and delivers whatever it finds.
+            Some(Err(Fault::GoesOn(_))) => Err(Fault::Wait(std::time::Duration::from_secs(1))),
             // What is to be made good is not let go of, however long it takes.
             Some(Err(Fault::Far(wait))) => Err(Fault::Wait(wait)),
             Some(result) => result,
@@ -258,8 +289,9 @@ impl ResourceWorker {
         }
     }
 
-    fn writing(&self, job: &Job, observed_at: Timestamp) -> Writing {
-        Writing { run: job.run, observed_at, now: self.clock.now() }
+    fn writing(&self, group: &Group, job: &Job, observed_at: Timestamp) -> Writing {
+        let strategy = group.integration.storage_strategy;
+        Writing { run: job.run, observed_at, now: self.clock.now(), strategy }
     }
 }
 
@@ -280,15 +312,28 @@ fn not_as_new(job: &Job, end: Ended) -> Ended {
 #[error("a newer observation was recorded again")]
 struct Overtaken;
 
-fn upsert(group: &Group, content: ResourceContent, revision: &str) -> Upsert {
+fn upsert(group: &Group, content: ResourceContent, revision: &str, observed_at: Timestamp) -> Upsert {
+    let (keep_body, form) = match group.integration.storage_strategy {
+        StorageStrategy::FullContent => (true, ""),
+        // A sink that has seen the whole must not take this for the same again.
+        StorageStrategy::MetadataOnly => (false, ":reference"),
+    };
     Upsert {
         integration: group.integration.reference(),
-        idempotency_key: format!("{}@{revision}#{}", content.id, content.content_hash),
+        idempotency_key: format!("{}@{revision}#{}{form}", content.id, content.content_hash),
         content,
-        keep_body: match group.integration.storage_strategy {
-            StorageStrategy::FullContent => true,
-            StorageStrategy::MetadataOnly => false,
-        },
+        keep_body,
+        part: 0,
+        acting: acting(&group.integration),
+        observed_at,
+    }
+}
+
+/// In whose name a resource is delivered: a person's own, or that of the member who connected an organization's account.
+fn acting(integration: &Integration) -> UserId {
+    match &integration.owner {
+        Owner::User(id) => id.clone(),
+        Owner::Organization(_) => integration.connected_by.clone(),
     }
 }
 
@@ -330,8 +375,15 @@ mod tests {
     #[test]
     fn guarantee_08_a_wait_does_not_make_a_stale_delivery_look_like_a_first_attempt() {
         let decision = |attempt| {
-            let job =
-                Job { place: 0, id: record("a", "1").external_id, run: None, attempt, slot: None, announced: false };
+            let job = Job {
+                place: 0,
+                id: record("a", "1").external_id,
+                run: None,
+                attempt,
+                slot: None,
+                announced: false,
+                progress: None,
+            };
             let waits = Ended::unrecorded(&job, Err(JobError::at_slot(at(9), "a slot")));
             not_as_new(&job, waits).result.unwrap_err().decision
         };

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use content::Support;
-use domain::resource::{Record, RecordState, RunOutcome};
-use domain::{JobId, Resource, ResourceKind};
+use domain::resource::{Record, RecordState, RunOutcome, has_unwanted_body, is_kept_otherwise};
+use domain::{JobId, Resource, ResourceKind, StorageStrategy};
 use store::{RecordMark, resource_key};
 
 /// What a comparison needs of a record; small, because a full listing holds one for every record.
@@ -15,6 +15,8 @@ pub(crate) struct Known {
     /// Of the revision; it never leaves the process.
     revision_hash: u64,
     retriable: bool,
+    /// Whether it lies in the sink in another form than its owner wants now.
+    is_kept_otherwise: bool,
     /// Whether this very run has reported on it: its page was handed out before, by a turn that died before it said so.
     is_own: bool,
 }
@@ -24,23 +26,35 @@ pub(crate) type Records = HashMap<u128, Known>;
 
 impl Known {
     fn new(state: RecordState, revision: &str, retriable: bool) -> Self {
-        Self { state, revision_hash: hash(revision), retriable, is_own: false }
+        Self { state, revision_hash: hash(revision), retriable, is_kept_otherwise: false, is_own: false }
     }
 
-    /// A whole record's part, for a run.
-    pub fn of_record(record: &Record, run: JobId) -> (u128, Self) {
-        let known = Self::new(record.state, &record.revision, record.retriable);
+    /// A whole record's part, for a run of an integration with this strategy.
+    pub fn of_record(record: &Record, run: JobId, wanted: StorageStrategy) -> (u128, Self) {
+        let is_kept_otherwise = is_to_be_rewritten(record.state, record.stored_as, wanted);
+        let known = Self { is_kept_otherwise, ..Self::new(record.state, &record.revision, record.retriable) };
         (resource_key(&record.external_id), known.reported(record.last_run, run))
     }
 
-    /// A mark's part, for a run.
-    pub fn of_mark(mark: &RecordMark, run: JobId) -> (u128, Self) {
-        let known = Self::new(mark.state, &mark.revision, mark.retriable);
+    /// A mark's part, for a run of an integration with this strategy.
+    pub fn of_mark(mark: &RecordMark, run: JobId, wanted: StorageStrategy) -> (u128, Self) {
+        let is_kept_otherwise = is_to_be_rewritten(mark.state, mark.stored_as, wanted);
+        let known = Self { is_kept_otherwise, ..Self::new(mark.state, &mark.revision, mark.retriable) };
         (resource_key(&mark.external_id), known.reported(mark.last_run, run))
     }
 
     fn reported(self, last: Option<RunOutcome>, run: JobId) -> Self {
         Self { is_own: last.is_some_and(|last| last.job_id == run), ..self }
+    }
+}
+
+/// Whether what the sink has of it is to be rewritten. Of what failed this is asked only for the sake of a body that must go: for
+/// anything else another try gains nothing.
+fn is_to_be_rewritten(state: RecordState, stored_as: Option<StorageStrategy>, wanted: StorageStrategy) -> bool {
+    match state {
+        RecordState::Synced => is_kept_otherwise(stored_as, wanted),
+        RecordState::Failed => has_unwanted_body(stored_as, wanted),
+        RecordState::Skipped | RecordState::Deleted => false,
     }
 }
 
@@ -63,8 +77,9 @@ pub(crate) enum Verdict {
 
 /// Decides about a listed resource. `has_text`: the listing brought its text along.
 pub(crate) fn decide(resource: &Resource, has_text: bool, known: Option<&Known>) -> Verdict {
-    // What this run has done counts as done by it, though a page that is listed again finds nothing new.
-    if known.is_some_and(|known| known.is_own) {
+    // What this run has done counts as done by it, though a page that is listed again finds nothing new. What is kept otherwise than
+    // is wanted is delivered anew.
+    if known.is_some_and(|known| known.is_own || known.is_kept_otherwise) {
         return Verdict::HandOut;
     }
     let same = known.is_some_and(|known| known.revision_hash == hash(&resource.revision));
@@ -124,6 +139,7 @@ pub(crate) mod tests {
         let table = [
             (None, [HandOut, HandOut, Skip, Skip]),
             (known(Synced, false), [Unchanged, HandOut, Unchanged, HandOut]),
+            (known(Synced, false).map(|known| Known { is_kept_otherwise: true, ..known }), [HandOut; 4]),
             (known(Failed, true), [HandOut, HandOut, Skip, Skip]),
             (known(Failed, false), [Unchanged, HandOut, Unchanged, Skip]),
             (known(Skipped, false), [Skip, HandOut, Skip, Skip]),
@@ -141,5 +157,21 @@ pub(crate) mod tests {
         let message = Resource { kind: ResourceKind::Message, ..resource("a", "video/mp4", "r1") };
         assert_eq!(decide(&message, false, None), Verdict::HandOut);
         assert_eq!(decide(&resource("a", "image/png", "r1"), true, None), Verdict::HandOut);
+    }
+
+    #[test]
+    fn a_change_of_what_is_kept_rewrites_what_is_in_the_sink_and_tries_no_failure_again_for_nothing() {
+        use StorageStrategy::{FullContent, MetadataOnly};
+        let check = |state, stored_as, wanted, rewritten| {
+            assert_eq!(is_to_be_rewritten(state, stored_as, wanted), rewritten, "{state:?} {stored_as:?} {wanted:?}");
+        };
+        for (stored_as, wanted) in [(FullContent, MetadataOnly), (MetadataOnly, FullContent)] {
+            check(RecordState::Synced, Some(stored_as), wanted, true);
+            check(RecordState::Synced, Some(stored_as), stored_as, false);
+            check(RecordState::Failed, Some(stored_as), wanted, wanted == MetadataOnly);
+            check(RecordState::Skipped, Some(stored_as), wanted, false);
+            check(RecordState::Deleted, Some(stored_as), wanted, false);
+        }
+        check(RecordState::Failed, None, MetadataOnly, false);
     }
 }

@@ -51,7 +51,7 @@ impl SyncWorker {
             return Ok(TurnEnd::Waiting);
         }
         let pages = self.pages(run).await?;
-        let mut tally = self.tally(run, &pages).await?;
+        let mut tally = self.tally(&run.job, &pages).await?;
         if !tally.open.is_empty() {
             if !is_stalled {
                 return Ok(TurnEnd::Waiting);
@@ -90,7 +90,7 @@ impl SyncWorker {
     ) -> Result<TurnEnd, Halt> {
         let now = self.clock.now();
         let pages = self.pages(run).await?;
-        let tally = self.tally(run, &pages).await?;
+        let tally = self.tally(&run.job, &pages).await?;
         let retry_failed = tally.retry_failed || run.integration.retry_failed;
         (run.job.counts, run.job.failed_resources) = tally.finish(&pages);
         let mut end = cut_short(&run.integration, &run.job, status, reason, now);
@@ -150,13 +150,14 @@ impl SyncWorker {
         }
     }
 
-    async fn tally(&self, run: &Run, pages: &[PageRow]) -> Result<Tally, Halt> {
+    /// What became of everything that a run has handed out, as the records say.
+    pub(crate) async fn tally(&self, job: &SyncJob, pages: &[PageRow]) -> Result<Tally, store::Error> {
         let ids: Vec<ExternalId> = handed_out(pages).into_iter().cloned().collect();
         let mut tally = Tally::default();
         for ids in ids.chunks(CHUNK) {
-            let records = self.store.get_records(run.integration.id, ids).await?;
+            let records = self.store.get_records(job.integration_id, ids).await?;
             for id in ids {
-                tally.add(id, records.get(id), run.job.run);
+                tally.add(id, records.get(id), job.run);
             }
         }
         Ok(tally)
@@ -169,11 +170,12 @@ impl SyncWorker {
         for ids in open.chunks(CHUNK) {
             let mut records = self.store.get_records(run.integration.id, ids).await?;
             for id in ids {
-                let lost = lost(id, records.remove(id), &run.job, self.clock.now());
-                match self.store.save_record(run.integration.id, &lost).await? {
+                let seen = records.remove(id);
+                let lost = lost(id, seen.clone(), &run.job, self.clock.now());
+                match self.store.save_record_over(run.integration.id, seen.as_ref(), &lost).await? {
                     Written::Yes => tally.add_failure(&lost),
                     // It was reported after all, between the look and now.
-                    Written::Stale(record) => tally.add(id, Some(&record), run.job.run),
+                    Written::Stale(record) | Written::Changed(record) => tally.add(id, Some(&record), run.job.run),
                 }
             }
         }
@@ -214,6 +216,7 @@ fn lost(id: &ExternalId, record: Option<Record>, job: &SyncJob, now: Timestamp) 
         revision: String::new(),
         content_hash: None,
         memory_id: None,
+        stored_as: None,
         code: None,
         reason: None,
         retriable: true,

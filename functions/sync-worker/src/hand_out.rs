@@ -9,7 +9,7 @@ use domain::message::{IntegrationRef, ResourceAction, ResourceMessage, RunRef};
 use domain::rate::Lane;
 use domain::resource::DeleteReason;
 use domain::{ExternalId, SyncMode, Timestamp, Trigger};
-use providers::provider::Listed;
+use providers::provider::{Call, Listed, Provider};
 use queue::Envelope;
 use store::{PageRow, Reserved};
 
@@ -18,8 +18,10 @@ use crate::listing::run_ref;
 use crate::run::Run;
 use crate::worker::SyncWorker;
 
-/// The longest text that travels in a message (SQS takes 1 MiB, and JSON may double a text). A longer one is fetched.
-const TEXT_BYTES: usize = 400 * 1024;
+/// The longest text that travels in a message, as JSON writes it (SQS takes 1 MiB for a whole ten). A longer one is fetched.
+const TEXT_BYTES: usize = 200 * 1024;
+/// Calls that are reserved for one resource at most, whatever its provider says.
+const MOST_CALLS: u32 = 60;
 /// How far ahead slots are reserved for what has been listed: far enough for a whole page of the slowest account. A message whose
 /// slot lies beyond a queue's longest delay goes to and fro a few times, with its slot; there is at most a page of those.
 const HORIZON: Duration = Duration::from_secs(86_400);
@@ -49,27 +51,31 @@ impl SyncWorker {
     /// # Errors
     /// [`Halt`]; the caller hands all of them out again.
     pub(crate) async fn hand_out(&self, run: &mut Run, messages: Vec<ResourceMessage>) -> Result<(), Halt> {
-        let calls = messages.iter().filter(|message| needs_call(message)).count();
-        let mut slots = self.slots(run, calls).await?.into_iter();
+        let provider = self.registry.get(run.integration.provider);
+        let calls: Vec<u32> = messages.iter().map(|message| calls_of(provider, message)).collect();
+        let slots = self.slots(run, calls.iter().sum()).await?;
         let envelopes: Vec<Envelope<ResourceMessage>> = messages
             .into_iter()
-            .map(|message| {
-                let slot = if needs_call(&message) { slots.next() } else { None };
-                Envelope { slot, ..Envelope::new(message.integration.owner.clone(), message) }
-            })
+            .zip(shared_out(&slots, &calls))
+            .map(|(message, slot)| Envelope { slot, ..Envelope::new(message.integration.owner.clone(), message) })
             .collect();
-        let queue = if run.job.trigger == Trigger::Webhook { &self.webhook_lane } else { &self.resources };
+        // A webhook that asks for everything (a channel was renamed, a repository came) brings a backfill's work.
+        let is_awaited = run.job.trigger == Trigger::Webhook && run.job.mode == SyncMode::Incremental;
+        let queue = if is_awaited { &self.webhook_lane } else { &self.resources };
         Ok(queue.send_all(&envelopes, self.clock.now()).await?)
     }
 
     /// Slots for calls, in order; fewer where there are not as many in sight: the rest then takes its own when it arrives.
-    async fn slots(&self, run: &mut Run, calls: usize) -> Result<Vec<Timestamp>, Halt> {
-        let budget = self.registry.get(run.integration.provider).manifest().rate_limits.budget();
+    async fn slots(&self, run: &mut Run, calls: u32) -> Result<Vec<Timestamp>, Halt> {
+        if calls == 0 {
+            return Ok(Vec::new());
+        }
+        let (key, budget) = self.meter(&run.integration, Call::Fetch).await?;
+        let calls = calls as usize;
         let lane = match run.job.mode {
             SyncMode::Full => Lane::Backfill,
             SyncMode::Incremental => Lane::Live,
         };
-        let key = run.integration.rate_key();
         let mut slots: Vec<Timestamp> = Vec::with_capacity(calls);
         while slots.len() < calls {
             let units = u32::try_from(calls - slots.len()).unwrap_or(u32::MAX);
@@ -110,7 +116,7 @@ impl SyncWorker {
         let at = run.job.started_at;
         let action = |id: &ExternalId| match gone.get(id) {
             Some(reason) => ResourceAction::Delete { reason: *reason, at },
-            None => ResourceAction::Sync { resource: None, text: None, listed_at: None },
+            None => ResourceAction::fresh(),
         };
         let messages = open.iter().map(|id| message(run, id, action(id))).collect();
         self.hand_out(run, messages).await?;
@@ -118,9 +124,25 @@ impl SyncWorker {
     }
 }
 
-/// Whether working on it means a call at the provider.
-fn needs_call(message: &ResourceMessage) -> bool {
-    matches!(message.action, ResourceAction::Sync { text: None, .. })
+/// How many calls at the provider working on it means at most.
+fn calls_of(provider: &dyn Provider, message: &ResourceMessage) -> u32 {
+    match &message.action {
+        ResourceAction::Sync { text: None, resource, .. } => {
+            provider.fetch_calls(resource.as_deref()).clamp(1, MOST_CALLS)
+        }
+        ResourceAction::Sync { .. } | ResourceAction::Delete { .. } => 0,
+    }
+}
+
+/// The slot at which each message is due that needs so many calls: the last of its own. Those for whose calls the slots do not reach take
+/// theirs when they arrive.
+fn shared_out(slots: &[Timestamp], calls: &[u32]) -> Vec<Option<Timestamp>> {
+    let mut used = 0_usize;
+    let due = |calls: &u32| {
+        used = used.saturating_add(*calls as usize);
+        used.checked_sub(1).filter(|_| *calls > 0).and_then(|last| slots.get(last).copied())
+    };
+    calls.iter().map(due).collect()
 }
 
 /// A message about a resource of this run.
@@ -144,13 +166,19 @@ pub(crate) fn listed_messages(
         integration: integration.clone(),
         run: Some(run),
         external_id: resource.external_id.clone(),
-        action: ResourceAction::Sync {
-            resource: Some(Box::new(resource)),
-            text: text.filter(|text| text.len() <= TEXT_BYTES),
-            listed_at: Some(listed_at),
-        },
+        action: ResourceAction::listed(resource, text.filter(|text| text.len() <= TEXT_BYTES && fits(text)), listed_at),
     };
     resources.into_iter().map(message).collect()
+}
+
+/// Whether a text travels in a message, as JSON writes it: a control character takes six bytes.
+fn fits(text: &str) -> bool {
+    let width = |letter: char| match letter {
+        '"' | '\\' | '\n' | '\r' | '\t' => 2,
+        '\0'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => 6,
+        other => other.len_utf8(),
+    };
+    text.chars().map(width).sum::<usize>() <= TEXT_BYTES
 }
 
 #[cfg(test)]
@@ -167,14 +195,26 @@ mod tests {
         };
         let run = RunRef { job_id: "01JD0000000000000000000001".parse().unwrap(), run: 1 };
         let at = Timestamp::from_timestamp(5, 0).unwrap();
-        let with = |bytes: usize| Listed { resource: resource("a", "text/plain", "1"), text: Some("x".repeat(bytes)) };
-        let messages = listed_messages(vec![with(10), with(TEXT_BYTES + 1)], &integration, run, at);
+        let with = |text: String| Listed { resource: resource("a", "text/plain", "1"), text: Some(text) };
+        let texts = ["x".repeat(10), "x".repeat(TEXT_BYTES + 1), "\u{1}".repeat(TEXT_BYTES / 6 + 1)];
+        let messages = listed_messages(texts.map(with).into(), &integration, run, at);
         let texts: Vec<bool> = messages
             .iter()
             .map(|message| matches!(&message.action, ResourceAction::Sync { text: Some(_), .. }))
             .collect();
-        assert_eq!(texts, [true, false]);
-        let calls: Vec<bool> = messages.iter().map(needs_call).collect();
-        assert_eq!(calls, [false, true], "only what is fetched takes a slot");
+        assert_eq!(texts, [true, false, false]);
+        let registry = providers::Registry::new(providers::Http::new());
+        let provider = registry.get(domain::ProviderId::GoogleDrive);
+        let calls: Vec<u32> = messages.iter().map(|message| calls_of(provider, message)).collect();
+        assert_eq!(calls, [0, 1, 1], "only what is fetched takes a slot");
+    }
+
+    #[test]
+    fn a_message_is_due_when_the_last_of_its_calls_is() {
+        let at = |second| Timestamp::from_timestamp(second, 0).unwrap();
+        let slots: Vec<Timestamp> = (1..=6).map(at).collect();
+        assert_eq!(shared_out(&slots, &[1, 0, 3, 1]), [Some(at(1)), None, Some(at(4)), Some(at(5))]);
+        assert_eq!(shared_out(&slots, &[4, 4, 0]), [Some(at(4)), None, None], "what is short takes its own later");
+        assert_eq!(shared_out(&[], &[0, 1]), [None, None]);
     }
 }

@@ -6,11 +6,13 @@
 
 mod compare;
 mod config;
+mod count;
 mod failure;
 mod finish;
 mod hand_out;
 mod listing;
 mod pages;
+mod purge;
 mod run;
 mod subscribe;
 mod sweep;

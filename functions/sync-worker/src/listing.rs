@@ -4,9 +4,10 @@
 use std::collections::{HashMap, HashSet};
 
 use domain::message::RunRef;
+use domain::rate::after;
 use domain::{ExternalId, SyncMode, Timestamp};
 use providers::error::{Kind, ProviderError};
-use providers::provider::{From as ListFrom, ListRequest, Listed, Page};
+use providers::provider::{Call, From as ListFrom, ListRequest, Listed, Page};
 use store::{PageRow, resource_key};
 
 use crate::compare::{Known, Records, Verdict, decide};
@@ -84,6 +85,7 @@ impl SyncWorker {
         let checkpoint = &mut run.job.checkpoint;
         checkpoint.ended = page.next.is_none();
         checkpoint.page_cursor.clone_from(&page.next);
+        let pages_left = page.pages_left.filter(|_| page.next.is_some());
         if checkpoint.ended && run.job.mode == SyncMode::Incremental {
             checkpoint.changes_from.clone_from(&page.cursor);
         }
@@ -113,20 +115,36 @@ impl SyncWorker {
         counts.found += sorted.row.seen.len() as u64;
         counts.unchanged = checkpoint.unchanged;
         counts.skipped = checkpoint.skipped;
+        self.expect_end(run, pages_left).await?;
         self.checkpoint(run, Some(&sorted.row)).await
+    }
+
+    /// Writes down when the listing will be done, where the provider says how much of it is left.
+    async fn expect_end(&self, run: &mut Run, pages_left: Option<u32>) -> Result<(), Halt> {
+        run.job.checkpoint.listing_ends_at = match pages_left {
+            None => None,
+            Some(pages) => {
+                let (_, budget) = self.meter(&run.integration, Call::List).await?;
+                Some(after(self.clock.now(), budget.minute.takes(pages)))
+            }
+        };
+        Ok(())
     }
 
     async fn records_of_page(&self, run: &Run, page: &Page) -> Result<Records, Halt> {
         let ids: Vec<ExternalId> = page.resources.iter().map(|listed| listed.resource.external_id.clone()).collect();
         let records = self.store.get_records(run.integration.id, &ids).await?;
-        Ok(records.values().map(|record| Known::of_record(record, run.job.id)).collect())
+        Ok(records
+            .values()
+            .map(|record| Known::of_record(record, run.job.id, run.integration.storage_strategy))
+            .collect())
     }
 
     async fn all_records(&self, run: &Run) -> Result<Records, Halt> {
         let mut records = Records::new();
         self.store
             .for_each_record(run.integration.id, |mark| {
-                records.extend([Known::of_mark(&mark, run.job.id)]);
+                records.extend([Known::of_mark(&mark, run.job.id, run.integration.storage_strategy)]);
             })
             .await?;
         Ok(records)

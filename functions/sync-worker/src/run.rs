@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use connections::Metered;
 use domain::circuit::{Circuit, Gate};
-use domain::rate::Lane;
+use domain::rate::{Budget, Lane};
 use domain::{Integration, SyncJob, Timestamp};
 use providers::error::{Kind, ProviderError};
-use providers::provider::{Access, Provider};
+use providers::provider::{Access, Call as ProviderCall, Provider};
 use store::{PageRow, Reserved};
 
 use crate::failure::Halt;
@@ -183,6 +184,12 @@ impl SyncWorker {
         })
     }
 
+    /// What calls of this kind count against: the name of the limit, and what we allow ourselves of it.
+    pub(crate) async fn meter(&self, integration: &Integration, call: ProviderCall) -> Result<(String, Budget), Halt> {
+        let Metered { key, budget } = self.connections.metered(integration, call).await?;
+        Ok((key, budget))
+    }
+
     /// Takes a permit for a call. The first call of a turn is charged together with the second: most incremental runs make
     /// only one, and the share of the quota that is left to the customer covers it.
     async fn take_permit(&self, run: &mut Run) -> Result<(), Halt> {
@@ -197,8 +204,7 @@ impl SyncWorker {
             return Ok(());
         }
         let units = 1 + u32::from(std::mem::take(&mut run.uncharged));
-        let budget = self.registry.get(run.integration.provider).manifest().rate_limits.budget();
-        let key = run.integration.rate_key();
+        let (key, budget) = self.meter(&run.integration, ProviderCall::List).await?;
         match self.store.reserve(&key, &budget, Lane::Live, units, NAP, now).await? {
             Reserved::Slots(slots) => {
                 let wait = (slots.first_at - self.clock.now()).to_std().unwrap_or_default();

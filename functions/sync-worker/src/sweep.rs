@@ -65,7 +65,7 @@ impl SyncWorker {
                 .map(|record| record.external_id)
                 .collect();
             if !ids.is_empty() {
-                let action = |_: &ExternalId| ResourceAction::Sync { resource: None, text: None, listed_at: None };
+                let action = |_: &ExternalId| ResourceAction::fresh();
                 let messages = ids.iter().map(|id| message(run, id, action(id))).collect();
                 self.hand_out(run, messages).await?;
                 let row = PageRow { page: run.job.checkpoint.pages, handed: ids, ..PageRow::default() };
@@ -239,6 +239,7 @@ mod tests {
             external_id: id(name),
             state,
             revision: "1".to_owned(),
+            stored_as: None,
             retriable: false,
             observed_at: at(observed_at),
             last_run: None,

@@ -99,6 +99,7 @@ pub(crate) mod tests {
             revision: "1".to_owned(),
             content_hash: None,
             memory_id: None,
+            stored_as: None,
             code: Some("too_large".to_owned()),
             reason: Some("more than 1 page".to_owned()),
             retriable: false,

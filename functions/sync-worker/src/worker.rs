@@ -13,6 +13,7 @@ use domain::rate::after;
 use domain::status::Event;
 use domain::{Integration, JobId, JobStatus, Status, SystemClock, Timestamp};
 use integrations::{Settled, Syncs, WATCH};
+use providers::provider::Call;
 use queue::{Backoff, Queue};
 use store::{Claim, Store};
 use url::Url;
@@ -39,7 +40,7 @@ const ABANDONED: TimeDelta = TimeDelta::hours(6);
 /// Works on runs of a sync. One per process.
 pub struct SyncWorker {
     pub(crate) store: Store,
-    queue: Queue<SyncMessage>,
+    pub(crate) queue: Queue<SyncMessage>,
     pub(crate) resources: Queue<ResourceMessage>,
     pub(crate) webhook_lane: Queue<ResourceMessage>,
     pub(crate) connections: Connections,
@@ -109,6 +110,8 @@ impl SyncWorker {
         match message {
             SyncMessage::Run { integration, job_id, .. } => self.take_turn(&integration, job_id, turn).await,
             SyncMessage::Subscribe { integration } => self.subscribe(&integration).await,
+            SyncMessage::Purge { integration, after } => self.purge(&integration, after, turn.deadline).await,
+            SyncMessage::Count { integration, job_id } => self.count(&integration, job_id).await,
         }
     }
 
@@ -233,7 +236,11 @@ impl SyncWorker {
     async fn limited(&self, run: &mut Run, wait: Duration, halt: Halt) -> Result<(), JobError> {
         let now = self.clock.now();
         let until = after(now, wait);
-        self.store.limited(&run.integration.rate_key(), until, now).await?;
+        let (key, _) = match self.meter(&run.integration, Call::List).await {
+            Ok(meter) => meter,
+            Err(trouble) => return Err(JobError::retry(trouble)),
+        };
+        self.store.limited(&key, until, now).await?;
         self.show_wait(run, until, "The provider asks to wait.").await?;
         self.release(run).await?;
         self.wait_until(run, until, halt).await

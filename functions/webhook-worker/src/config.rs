@@ -12,6 +12,8 @@ pub struct Config {
     pub webhook_queue_url: String,
     /// `SYNC_QUEUE_URL`: where runs go.
     pub sync_queue_url: String,
+    /// `RESOURCE_WEBHOOK_QUEUE_URL`: where resources go that deliveries name.
+    pub resource_webhook_queue_url: String,
     /// `CONTENT_BUCKET`: where the bodies of deliveries lie that no message holds.
     pub content_bucket: String,
 }
@@ -34,6 +36,7 @@ impl Config {
             tables,
             webhook_queue_url: env::required("WEBHOOK_QUEUE_URL")?,
             sync_queue_url: env::required("SYNC_QUEUE_URL")?,
+            resource_webhook_queue_url: env::required("RESOURCE_WEBHOOK_QUEUE_URL")?,
             content_bucket: env::required("CONTENT_BUCKET")?,
         })
     }

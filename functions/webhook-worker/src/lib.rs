@@ -1,5 +1,7 @@
-//! Works on deliveries whose authenticity is established: from what the provider says to the syncs that follow.
+//! Works on deliveries whose authenticity is established: from what the provider says to the resources that are looked at and
+//! the syncs that follow.
 
+mod asked;
 pub mod config;
 mod heard;
 pub mod worker;

@@ -28,11 +28,13 @@ async fn main() -> Result<(), lambda::Error> {
     let sqs = queue::Client::new(&aws);
     let deliveries: Queue<WebhookMessage> =
         Queue::new(sqs.clone(), config.webhook_queue_url, Backoff { base: Duration::from_secs(1), attempts: 5 });
-    let runs = Queue::new(sqs, config.sync_queue_url, Backoff { base: Duration::from_secs(5), attempts: 3 });
+    let runs = Queue::new(sqs.clone(), config.sync_queue_url, Backoff { base: Duration::from_secs(5), attempts: 3 });
+    let lane = Backoff { base: Duration::from_secs(2), attempts: 3 };
+    let resources = Queue::new(sqs, config.resource_webhook_queue_url, lane);
     let registry = Arc::new(Registry::new(Http::new()));
     let syncs = Syncs::new(store.clone(), runs, Arc::clone(&registry), Arc::clone(&clock));
     let bodies = Bodies::new(move || S3Client::new(&aws), config.content_bucket);
-    let worker = WebhookWorker::new(store, syncs, bodies, registry, clock);
+    let worker = WebhookWorker::new(store, syncs, resources, bodies, registry, clock);
     let worker = &worker;
     let serving =
         lambda::sqs::serve(deliveries, CONCURRENCY, |message: Message<WebhookMessage>| worker.run(message.body));

@@ -1,5 +1,5 @@
 //! What a delivery asks for. Where the provider only says that something changed, that is one incremental sync, however often it
-//! says so.
+//! says so. Where it names a resource, that resource is looked at, on the lane of what somebody waits for.
 //!
 //! A delivery may concern several integrations. If one of them cannot be served now, the whole message comes back; those that were served
 //! are asked again, which at worst gives them a pass that finds nothing.
@@ -10,14 +10,16 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use domain::clock::SharedClock;
 use domain::job::JobError;
-use domain::message::{Body, IntegrationRef, WebhookMessage};
+use domain::message::{Body, IntegrationRef, ResourceMessage, WebhookMessage};
 use domain::subscription::WebhookEvent;
 use domain::{Integration, Status, SyncFrequency, SyncMode, Timestamp, Trigger};
 use integrations::{Error, Syncs};
-use providers::Delivery;
+use providers::{Delivery, Webhooks};
+use queue::{Envelope, Queue};
 use sink::Bodies;
 use store::Store;
 
+use crate::asked::Asked;
 use crate::heard::Heard;
 
 /// Works on deliveries.
@@ -25,6 +27,7 @@ use crate::heard::Heard;
 pub struct WebhookWorker {
     store: Store,
     syncs: Syncs,
+    resources: Queue<ResourceMessage>,
     bodies: Bodies,
     registry: Arc<providers::Registry>,
     clock: SharedClock,
@@ -32,20 +35,21 @@ pub struct WebhookWorker {
 }
 
 impl WebhookWorker {
-    /// A worker over these. Makes no call.
+    /// A worker over these; `resources` is the lane of resources that webhooks name. Makes no call.
     #[must_use]
     pub fn new(
         store: Store,
         syncs: Syncs,
+        resources: Queue<ResourceMessage>,
         bodies: Bodies,
         registry: Arc<providers::Registry>,
         clock: SharedClock,
     ) -> Self {
-        Self { store, syncs, bodies, registry, clock, heard: Heard::default() }
+        Self { store, syncs, resources, bodies, registry, clock, heard: Heard::default() }
     }
 
-    /// Works on one delivery. One read, and the requests of a sync; for an account one query, and those for each of its
-    /// integrations.
+    /// Works on one delivery. One read, and the requests of a sync or one send for ten resources; for an account one query, and those for
+    /// each of its integrations.
     ///
     /// # Errors
     /// [`JobError`]: again if a dependency is down; to the dead letters if the delivery makes no sense.
@@ -59,12 +63,13 @@ impl WebhookWorker {
             return Ok(());
         };
         let delivery = Delivery { headers: message.headers.clone(), body };
-        let events = webhooks.parse(&delivery).map_err(JobError::poison)?;
-        if events.contains(&WebhookEvent::Changed) {
+        let mut events = webhooks.parse(&delivery).map_err(JobError::poison)?;
+        events.retain(|event| *event != WebhookEvent::Nothing);
+        if !events.is_empty() {
             if let Some((reference, id)) = message.integration.as_ref().zip(webhooks.subscription_id(&delivery)) {
                 self.note_heard(reference, &id, message.received_at).await;
             }
-            self.follow_all(&message).await?;
+            self.follow_all(&message, webhooks, &events).await?;
         }
         if let Body::Object(key) = &message.body
             && let Err(error) = self.bodies.clear(key).await
@@ -74,8 +79,13 @@ impl WebhookWorker {
         Ok(())
     }
 
-    /// Has every integration that the delivery concerns follow the change; the first error, after all have been tried.
-    async fn follow_all(&self, message: &WebhookMessage) -> Result<(), JobError> {
+    /// Has every integration that the delivery concerns follow what it says; the first error, after all have been tried.
+    async fn follow_all(
+        &self,
+        message: &WebhookMessage,
+        webhooks: &dyn Webhooks,
+        events: &[WebhookEvent],
+    ) -> Result<(), JobError> {
         let concerned = match (&message.integration, &message.account) {
             (Some(reference), _) => vec![reference.clone()],
             (None, Some(account)) => self.store.integrations_of_account(message.provider, account).await?,
@@ -86,26 +96,53 @@ impl WebhookWorker {
         }
         let mut trouble = Ok(());
         for reference in &concerned {
-            if let Err(error) = self.follow(reference).await {
+            if let Err(error) = self.follow(reference, webhooks, events, message.received_at).await {
                 trouble = trouble.and(Err(error));
             }
         }
         trouble
     }
 
-    /// Has one integration follow a change.
-    async fn follow(&self, reference: &IntegrationRef) -> Result<(), JobError> {
+    /// Has one integration follow what concerns it.
+    async fn follow(
+        &self,
+        reference: &IntegrationRef,
+        webhooks: &dyn Webhooks,
+        events: &[WebhookEvent],
+        received_at: Timestamp,
+    ) -> Result<(), JobError> {
         let found = self.store.find_integration(reference).await?;
-        let integration = match heed(found.as_ref(), self.clock.now()) {
+        let integration = match heed(found.as_ref()) {
             Ok(integration) => integration,
             Err(reason) => {
                 tracing::info!(integration.id = %reference.integration_id, provider = %reference.provider, reason, "a change is not followed");
                 return Ok(());
             }
         };
-        match self.syncs.request(integration, SyncMode::Incremental, Trigger::Webhook).await {
+        let events = events.iter().filter(|event| webhooks.concerns(&integration.config, event));
+        let Asked { resources, pass } = Asked::by(events, reference, received_at);
+        if !resources.is_empty() {
+            let count = resources.len();
+            let envelope = |message| Envelope::new(reference.owner.clone(), message);
+            let envelopes: Vec<_> = resources.into_iter().map(envelope).collect();
+            self.resources.send_all(&envelopes, self.clock.now()).await?;
+            tracing::info!(integration.id = %reference.integration_id, provider = %reference.provider, count, "resources are looked at");
+        }
+        match pass {
+            None => Ok(()),
+            Some(_) if waits(integration, self.clock.now()) => {
+                tracing::info!(integration.id = %reference.integration_id, provider = %reference.provider, reason = "the provider asked to wait", "a change is not followed");
+                Ok(())
+            }
+            Some(mode) => self.start(integration, mode).await,
+        }
+    }
+
+    /// Has a pass follow.
+    async fn start(&self, integration: &Integration, mode: SyncMode) -> Result<(), JobError> {
+        match self.syncs.request(integration, mode, Trigger::Webhook).await {
             Ok(requested) => {
-                tracing::info!(integration.id = %reference.integration_id, provider = %reference.provider, job.id = %requested.job_id, started = requested.started, "a change is followed");
+                tracing::info!(integration.id = %integration.id, provider = %integration.provider, job.id = %requested.job_id, started = requested.started, "a change is followed");
                 Ok(())
             }
             // It failed too often: its next daily try goes on from the cursor and finds the change.
@@ -141,7 +178,7 @@ impl WebhookWorker {
 }
 
 /// The integration, if a change at the provider makes it sync; else why not.
-fn heed(found: Option<&Integration>, now: Timestamp) -> Result<&Integration, &'static str> {
+fn heed(found: Option<&Integration>) -> Result<&Integration, &'static str> {
     let integration = found.ok_or("the integration is gone")?;
     match integration.status {
         Status::Disconnected => return Err("the integration is disconnected"),
@@ -152,21 +189,20 @@ fn heed(found: Option<&Integration>, now: Timestamp) -> Result<&Integration, &'s
     if integration.sync_frequency == SyncFrequency::Manual {
         return Err("the integration is synced by hand only");
     }
-    // A sync that the scheduler starts as soon as the wait is over finds the change. A run under way may have passed it by, and
-    // one that is due later would find it late.
-    let waits = integration.blocked_until.filter(|until| *until > now);
-    if let (Some(until), None, Some(due_at)) = (waits, integration.active, integration.due_at)
-        && due_at <= until
-    {
-        return Err("the provider asked to wait");
-    }
     Ok(integration)
+}
+
+/// Whether a pass need not be asked for: one that the scheduler starts as soon as a wait is over finds the change. A run under way may have
+/// passed it by, and one that is due later would find it late.
+fn waits(integration: &Integration, now: Timestamp) -> bool {
+    let until = integration.blocked_until.filter(|until| *until > now && integration.active.is_none());
+    until.zip(integration.due_at).is_some_and(|(until, due_at)| due_at <= until)
 }
 
 #[cfg(test)]
 mod tests {
+    use domain::JobId;
     use domain::integration::ActiveRun;
-    use domain::{AccountId, IntegrationConfig, IntegrationId, JobId, Owner, ProviderId, StorageStrategy, UserId};
 
     use super::*;
 
@@ -175,40 +211,11 @@ mod tests {
     }
 
     fn integration() -> Integration {
-        let ada = UserId::new("ada").unwrap();
-        Integration {
-            id: IntegrationId::new(at(0)),
-            owner: Owner::User(ada.clone()),
-            provider: ProviderId::GoogleDrive,
-            account_id: AccountId::new("7").unwrap(),
-            account_name: None,
-            status: Status::Active,
-            storage_strategy: StorageStrategy::FullContent,
-            sync_frequency: SyncFrequency::Hourly,
-            config: IntegrationConfig::default(),
-            last_sync_at: None,
-            last_error: None,
-            failures_in_a_row: 0,
-            connected_by: ada,
-            connected_at: at(0),
-            updated_at: at(0),
-            change_cursor: None,
-            active: None,
-            runs: 0,
-            again: None,
-            pending_deletes: None,
-            deletes_confirmed: false,
-            confirmed_count: None,
-            blocked_until: None,
-            due_at: Some(at(500)),
-            retry_failed: false,
-            tokens: None,
-            version: 1,
-        }
+        Integration { due_at: Some(at(500)), ..domain::testing::integration("user/ada", at(0)).unwrap() }
     }
 
     fn check(found: Option<&Integration>, reason: Option<&str>) {
-        assert_eq!(heed(found, at(100)).err(), reason);
+        assert_eq!(heed(found).err(), reason);
     }
 
     #[test]
@@ -227,12 +234,12 @@ mod tests {
 
     #[test]
     fn a_change_during_a_wait_is_found_when_it_is_over_but_a_run_under_way_is_told() {
+        let check = |row: &Integration, expected| assert_eq!(waits(row, at(100)), expected);
         let waiting = Integration { blocked_until: Some(at(500)), ..integration() };
-        let due_late = Integration { due_at: Some(at(501)), ..waiting.clone() };
-        check(Some(&due_late), None);
-        check(Some(&waiting), Some("the provider asked to wait"));
+        check(&Integration { due_at: Some(at(501)), ..waiting.clone() }, false);
+        check(&waiting, true);
         let run = ActiveRun { job_id: JobId::new(at(90)), run: 1 };
-        check(Some(&Integration { active: Some(run), ..waiting.clone() }), None);
-        check(Some(&Integration { blocked_until: Some(at(99)), ..waiting }), None);
+        check(&Integration { active: Some(run), ..waiting.clone() }, false);
+        check(&Integration { blocked_until: Some(at(99)), ..waiting }, false);
     }
 }

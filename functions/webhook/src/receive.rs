@@ -14,7 +14,7 @@ use domain::message::{Body, IntegrationRef, WebhookMessage};
 use domain::subscription::WebhookEvent;
 use domain::{AccountId, OrganizationId, Owner, ProviderId, ProviderSettings, Timestamp};
 use providers::provider::Expected;
-use providers::{Delivery, Webhooks};
+use providers::{Delivery, Handshake, NotAuthentic, Webhooks};
 use queue::Queue;
 use sink::Bodies;
 use store::{KnownDelivery, Store};
@@ -100,6 +100,10 @@ impl Receiver {
                 return Answer::Unavailable;
             }
         };
+        let expected = Expected { settings: known.settings.as_deref(), subscription: None, now };
+        if let Some(shaken) = webhooks.handshake(&delivery, expected) {
+            return self.shake_hands(provider, webhooks, &delivery, shaken, now).await;
+        }
         let about = match judge(webhooks, &known, named, &delivery, now) {
             Ok(about) => about,
             Err(answer) => return answer,
@@ -113,6 +117,32 @@ impl Receiver {
                 Answer::Malformed
             }
         }
+    }
+
+    /// Answers a handshake. A key that comes with it is kept for the operator first: the provider does not say it twice unasked.
+    async fn shake_hands(
+        &self,
+        provider: ProviderId,
+        webhooks: &dyn Webhooks,
+        delivery: &Delivery,
+        shaken: Result<Handshake, NotAuthentic>,
+        now: Timestamp,
+    ) -> Answer {
+        let answer = match shaken {
+            Ok(answer) => answer,
+            Err(reason) => {
+                tracing::warn!(%provider, %reason, "a handshake is refused");
+                return Answer::InvalidSignature;
+            }
+        };
+        if let Some(key) = webhooks.offered_key(delivery)
+            && let Err(error) = self.store.keep_offered_key(provider, &key, now).await
+        {
+            tracing::error!(%provider, error = told(&error), "the key of a handshake was not kept");
+            return Answer::Unavailable;
+        }
+        tracing::info!(%provider, "a handshake is answered");
+        Answer::Handshake(answer)
     }
 
     /// Reads what verification needs, all at once.

@@ -26,6 +26,9 @@ const FAILED_REST: Duration = Duration::from_secs(5);
 /// What people read on an integration whose grant is dead.
 pub const CONNECT_AGAIN: &str = "the provider no longer accepts this connection; please connect again";
 
+/// What people read on an integration whose key or password is no longer accepted.
+pub const ENTER_AGAIN: &str = "the provider no longer accepts the credentials; please enter them again";
+
 /// What people read where the provider did give a new pair and nobody lived to keep it.
 pub const LOST: &str = "the renewed connection was lost in a crash; please connect again";
 
@@ -36,7 +39,11 @@ impl Connections {
         let stopped = |error: OpenError| Stopped::answered(error, Duration::ZERO);
         let missing = |what: &'static str| stopped(OpenError::Unavailable(what.into()));
         let provider = self.registry.get(row.provider);
-        let oauth = provider.oauth().ok_or_else(|| missing("the provider has no OAuth flow"))?;
+        // A key or a password does not end by itself and cannot be renewed: refused, it is over.
+        let Some(oauth) = provider.oauth() else {
+            let version = tokens_of(row).map_err(stopped)?.version;
+            return self.refuse(&row.reference(), held, version, ENTER_AGAIN).await;
+        };
         let settings = self.settings.get(row.provider).await.map_err(|error| stopped(error.into()))?;
         let settings = settings.ok_or_else(|| missing("the provider is not configured"))?;
         let (reference, context) = (row.reference(), self.context_of(row));

@@ -3,20 +3,12 @@
 //! Everything that can be checked is checked before the state is spent; the state is spent before the code is; the row is
 //! written last. Whoever fails half way has stored nothing.
 
-use std::sync::Arc;
-
-use domain::integration::SealedTokens;
-use domain::plan::Role;
-use domain::{
-    Integration, IntegrationId, Owner, ProviderId, ProviderSettings, Status, StorageStrategy, SyncFrequency, Timestamp,
-    TokenSet, UserId,
-};
-use providers::{Access, Account, Provider};
-use store::{OAuthState, Saved};
+use domain::{Integration, Owner, ProviderId, Timestamp, UserId};
+use store::OAuthState;
 
 use crate::Connections;
 use crate::error::{CallbackError, CallbackKind};
-use crate::offer::{self, plan_of};
+use crate::save::{Claim, Grant};
 use crate::secrets::has_hash;
 
 /// The longest state that is looked up; ours have 43 characters.
@@ -25,23 +17,14 @@ const LONGEST_STATE: usize = 128;
 /// The longest code that is passed on to a provider.
 const LONGEST_CODE: usize = 4096;
 
-/// When the scheduler looks after a new connection whose first sync was not started (its function died in between).
-const FIRST_LOOK: chrono::TimeDelta = chrono::TimeDelta::minutes(2);
-
-/// How often a row that changes under our hands is read again.
-const SAVES: usize = 5;
-
-/// Tokens that were just exchanged, in the clear.
-struct Grant {
-    tokens: TokenSet,
-    issued_at: Timestamp,
-}
-
 /// A callback as it came in.
 #[derive(Debug, Clone, Copy)]
 pub struct Callback<'a> {
     /// The provider that the path names.
     pub provider: ProviderId,
+    /// The owner that the path names: an organization's own callback takes that organization's states only. `None` for the shared
+    /// callback, which takes everybody's.
+    pub owner: Option<&'a Owner>,
     /// The code; empty if there is none.
     pub code: &'a str,
     /// The state; empty if there is none.
@@ -95,10 +78,11 @@ impl Connections {
         }
         let provider = self.registry.get(state.provider);
         let oauth = provider.oauth().ok_or(CallbackKind::NotOffered)?;
-        let rows = self.may_connect(&state).await?;
+        let claim = Claim { owner: state.owner, user: state.user, provider: state.provider };
+        let ground = self.may_connect(&claim).await?;
         let settings = self
             .settings
-            .get(state.provider)
+            .get(claim.provider)
             .await?
             .ok_or_else(|| CallbackKind::NotConfigured("there is no secret with its settings".into()))?;
 
@@ -107,126 +91,11 @@ impl Connections {
             oauth.exchange(&settings, code, &state.redirect_uri, state.pkce_verifier.as_deref(), issued_at).await?;
         // A grant that is not kept in the end is not withdrawn: providers (Google is one) withdraw all grants of an account
         // at once, and another owner may have connected it. Nobody has the tokens then.
-        self.save(&state, provider, &settings, &Grant { tokens, issued_at }, rows).await
-    }
-
-    /// Whether the person may still connect this provider for this owner; and the owner's rows, read on the way.
-    async fn may_connect(&self, state: &OAuthState) -> Result<Vec<Integration>, CallbackKind> {
-        let now = self.clock.now();
-        if let Owner::Organization(organization) = &state.owner
-            && self.store.membership(organization, &state.user).await? != Some(Role::Admin)
-        {
-            return Err(CallbackKind::NotAllowed);
-        }
-        let (plan, entry, rows) = tokio::try_join!(
-            plan_of(&self.store, &state.owner, now),
-            self.store.registry_entry(state.provider),
-            self.store.integrations_of(&state.owner)
-        )?;
-        offer::check(&entry, plan).map_err(|_| CallbackKind::NotOffered)?;
-        if !offer::has_room(plan, &rows, state.provider) {
-            return Err(CallbackKind::QuotaExceeded);
-        }
-        Ok(rows)
-    }
-
-    /// Tests the tokens, seals them and writes the row. A row that changes meanwhile (a run starts or ends) is read again.
-    async fn save(
-        &self,
-        state: &OAuthState,
-        provider: &dyn Provider,
-        settings: &Arc<ProviderSettings>,
-        grant: &Grant,
-        rows: Vec<Integration>,
-    ) -> Result<Integration, CallbackKind> {
-        let access = Access { token: grant.tokens.access_token.clone(), settings: Arc::clone(settings) };
-        let account = provider.test_connection(&access).await?;
-        let mut existing = rows.into_iter().find(|row| row.provider == state.provider);
-        for _ in 0..SAVES {
-            if let Some(saved) = self.save_over(existing.as_ref(), state, &account, grant).await? {
-                return Ok(saved);
-            }
-            existing = self.store.get_integration(&state.owner, state.provider).await?;
-        }
-        Err(CallbackKind::Conflict)
-    }
-
-    /// One try at writing the row over `existing`; `None` if it is no longer as it was read.
-    async fn save_over(
-        &self,
-        existing: Option<&Integration>,
-        state: &OAuthState,
-        account: &Account,
-        grant: &Grant,
-    ) -> Result<Option<Integration>, CallbackKind> {
-        let known = match existing {
-            Some(row) if row.account_id == account.id => Some(row.id),
-            _ => self.store.known_account(&state.owner, state.provider, &account.id).await?,
-        };
-        let now = self.clock.now();
-        let id = known.unwrap_or_else(|| IntegrationId::new(now));
-        let same = existing.filter(|row| row.id == id);
-        if let Some(other) = existing.filter(|row| is_connected(row) && row.id != id) {
-            // One row per owner and provider: the account that stood there goes, with its run and its webhooks.
-            self.disconnect(other).await?;
-            return Ok(None);
-        }
-        let tokens = self.seal(&state.owner, id, grant, same.and_then(|row| row.tokens.as_ref())).await?;
-        let integration = match same {
-            Some(row) => connected_again(row, account, state, tokens, now),
-            None => {
-                let entry = self.store.registry_entry(state.provider).await?;
-                connected_first(id, account, state, tokens, entry.default_config, now)
-            }
-        };
-        let replaces = existing.map(|row| row.version);
-        // The write's condition compares the run under way with the row that is replaced, whosever it is.
-        let integration = match existing {
-            Some(row) if same.is_none() => {
-                Integration { runs: row.runs, active: row.active, again: row.again, ..integration }
-            }
-            _ => integration,
-        };
-        match self.store.save_connection(&integration, replaces).await? {
-            Saved::Yes => {
-                self.opened.forget(id);
-                Ok(Some(Integration { version: replaces.map_or(1, |version| version + 1), ..integration }))
-            }
-            Saved::Conflict => Ok(None),
-        }
-    }
-
-    /// Seals a grant for an integration. An absent refresh token means that the old one goes on: Google gives one at the
-    /// first consent only.
-    async fn seal(
-        &self,
-        owner: &Owner,
-        id: IntegrationId,
-        grant: &Grant,
-        old: Option<&SealedTokens>,
-    ) -> Result<SealedTokens, CallbackKind> {
-        let tokens = &grant.tokens;
-        let (access, refresh) = self
-            .vault
-            .seal(&self.context(owner, id), &tokens.access_token, tokens.refresh_token.as_ref(), None)
-            .await?;
-        Ok(SealedTokens {
-            access,
-            refresh: refresh.or_else(|| old.and_then(|old| old.refresh.clone())),
-            expires_at: tokens.expires_at,
-            issued_at: grant.issued_at,
-            scope: tokens.scope.clone(),
-            version: old.map_or(1, |old| old.version + 1),
-        })
+        self.save(&claim, provider, &settings, &Grant { tokens, issued_at }, ground).await
     }
 }
 
-/// Whether a row holds a live connection.
-fn is_connected(row: &Integration) -> bool {
-    row.status != Status::Disconnected && row.tokens.is_some()
-}
-
-/// Whether a callback may use a state: same provider, in time, and the browser that began it or the person who did.
+/// Whether a callback may use a state: same provider, the path's owner, in time, and the browser that began it or the person who did.
 fn is_acceptable(state: &OAuthState, callback: &Callback<'_>, now: Timestamp) -> bool {
     let tied = match &state.browser_sha256 {
         Some(hash) => {
@@ -236,7 +105,8 @@ fn is_acceptable(state: &OAuthState, callback: &Callback<'_>, now: Timestamp) ->
         // The stage lets servers begin the flow. A person who is signed in must still be the one who began it.
         None => callback.session_user.is_none_or(|user| *user == state.user),
     };
-    tied && state.provider == callback.provider && now < state.expires_at
+    let meant = state.provider == callback.provider && callback.owner.is_none_or(|owner| *owner == state.owner);
+    tied && meant && now < state.expires_at
 }
 
 /// Sorts the `error` of an authorize answer (RFC 6749 section 4.1.2.1, and what providers add).
@@ -250,71 +120,6 @@ fn sort_denial(error: &str) -> CallbackKind {
             CallbackKind::NotConfigured("the authorize page refused our request".into())
         }
         _ => CallbackKind::AccessDenied,
-    }
-}
-
-/// A new integration of this account.
-fn connected_first(
-    id: IntegrationId,
-    account: &Account,
-    state: &OAuthState,
-    tokens: SealedTokens,
-    config: domain::IntegrationConfig,
-    now: Timestamp,
-) -> Integration {
-    Integration {
-        id,
-        owner: state.owner.clone(),
-        provider: state.provider,
-        account_id: account.id.clone(),
-        account_name: account.name.clone(),
-        status: Status::Active,
-        storage_strategy: StorageStrategy::default(),
-        sync_frequency: SyncFrequency::default(),
-        config,
-        last_sync_at: None,
-        last_error: None,
-        failures_in_a_row: 0,
-        connected_by: state.user.clone(),
-        connected_at: now,
-        updated_at: now,
-        change_cursor: None,
-        active: None,
-        runs: 0,
-        again: None,
-        pending_deletes: None,
-        deletes_confirmed: false,
-        confirmed_count: None,
-        blocked_until: None,
-        due_at: Some(now + FIRST_LOOK),
-        retry_failed: false,
-        tokens: Some(tokens),
-        version: 0,
-    }
-}
-
-/// The same integration with new tokens: its settings, its records and a run under way stay as they are.
-fn connected_again(
-    row: &Integration,
-    account: &Account,
-    state: &OAuthState,
-    tokens: SealedTokens,
-    now: Timestamp,
-) -> Integration {
-    Integration {
-        account_name: account.name.clone().or_else(|| row.account_name.clone()),
-        status: Status::Active,
-        last_error: None,
-        failures_in_a_row: 0,
-        connected_by: state.user.clone(),
-        connected_at: now,
-        updated_at: now,
-        blocked_until: None,
-        due_at: Some(now + FIRST_LOOK),
-        // What changed while it was disconnected, or was purged, only a full listing tells.
-        change_cursor: row.change_cursor.clone().filter(|_| is_connected(row)),
-        tokens: Some(tokens),
-        ..row.clone()
     }
 }
 
@@ -347,6 +152,7 @@ mod tests {
         let session = session.map(user);
         let callback = Callback {
             provider: ProviderId::GoogleDrive,
+            owner: None,
             code: "code",
             state: "state",
             browser_cookie: cookie,
@@ -392,28 +198,23 @@ mod tests {
     }
 
     #[test]
-    fn connecting_again_keeps_settings_and_a_run_under_way() {
-        let tokens = SealedTokens {
-            access: domain::SealedToken::from_bytes(vec![1]),
-            refresh: None,
-            expires_at: None,
-            issued_at: at(0),
-            scope: None,
-            version: 2,
+    fn an_organizations_own_callback_takes_its_own_states_only() {
+        let acme: Owner = "organization/acme".parse().unwrap();
+        let accepted = |owner: &Owner, path: Option<&Owner>| {
+            let state = OAuthState { owner: owner.clone(), ..state(Some("cookie")) };
+            let callback = Callback {
+                provider: ProviderId::GoogleDrive,
+                owner: path,
+                code: "code",
+                state: "state",
+                browser_cookie: Some("cookie"),
+                session_user: None,
+            };
+            is_acceptable(&state, &callback, at(0))
         };
-        let account = Account { id: domain::AccountId::new("7").unwrap(), name: Some("Ada".to_owned()) };
-        let id = IntegrationId::new(at(0));
-        let mut row = connected_first(id, &account, &state(None), tokens.clone(), Default::default(), at(0));
-        row.status = Status::TokenExpired;
-        row.sync_frequency = SyncFrequency::Daily;
-        row.change_cursor = Some("cursor".to_owned());
-        row.runs = 3;
-        let again = connected_again(&row, &account, &state(None), tokens.clone(), at(60));
-        assert_eq!((again.id, again.status, again.runs), (id, Status::Active, 3));
-        assert_eq!(again.sync_frequency, SyncFrequency::Daily);
-        assert_eq!(again.change_cursor.as_deref(), Some("cursor"));
-
-        (row.status, row.tokens) = (Status::Disconnected, None);
-        assert_eq!(connected_again(&row, &account, &state(None), tokens, at(60)).change_cursor, None);
+        let (ada, other) = (Owner::User(user("ada")), "organization/other".parse().unwrap());
+        assert!(accepted(&acme, None) && accepted(&ada, None), "the shared callback takes everybody's");
+        assert!(accepted(&acme, Some(&acme)));
+        assert!(!accepted(&other, Some(&acme)) && !accepted(&ada, Some(&acme)));
     }
 }

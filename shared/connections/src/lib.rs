@@ -4,12 +4,16 @@ mod ask;
 mod begin;
 mod cache;
 mod complete;
+mod credentials;
 mod disconnect;
 mod error;
 mod keep;
+mod metered;
 pub mod offer;
 mod open;
+mod operator_secret;
 mod refresh;
+mod save;
 mod secrets;
 pub mod settings;
 pub mod subscriptions;
@@ -22,12 +26,15 @@ use domain::{Integration, IntegrationId, Owner, ProviderId};
 use store::Store;
 use vault::Vault;
 
-pub use ask::{CONNECT_AGAIN, LOST};
+pub use ask::{CONNECT_AGAIN, ENTER_AGAIN, LOST};
 pub use aws_sdk_secretsmanager::Client as SecretsClient;
 pub use begin::{Begin, Begun};
 pub use complete::Callback;
+pub use credentials::{Enter, EnterError};
 pub use error::{BeginError, CallbackError, CallbackKind, Error, OpenError, SubscribeError};
+pub use metered::Metered;
 pub use offer::plan_of;
+pub use operator_secret::{OperatorSecret, Unread};
 pub use settings::Settings;
 pub use subscriptions::Changes;
 pub use timing::Timing;
@@ -68,12 +75,16 @@ impl Connections {
         Self { timing, ..self }
     }
 
-    /// The operator's registration at a provider, cached; `None` where there is none.
+    /// The operator's registration at a provider, cached; `None` where there is none. A provider whose accounts are connected by a key
+    /// or a password needs none: it always has what its secret says, be it nothing.
     ///
     /// # Errors
     /// [`Error`] if the secret cannot be read or is malformed.
     pub async fn settings_of(&self, provider: ProviderId) -> Result<Option<Arc<domain::ProviderSettings>>, Error> {
-        self.settings.get(provider).await
+        if self.registry.get(provider).credentials().is_none() {
+            return self.settings.get(provider).await;
+        }
+        Ok(Some(self.settings.stated(provider).await?.unwrap_or_default()))
     }
 
     /// What the vault binds this integration's tokens to.

@@ -41,15 +41,40 @@ pub fn check(entry: &RegistryEntry, plan: Plan) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Whether the plan allows `provider` beside what is connected already. Connecting the same provider again replaces its
-/// integration and therefore always fits.
+/// Whether the plan allows `provider` beside what is connected already. Connecting again what is connected takes no further place.
 #[must_use]
 pub fn has_room(plan: Plan, existing: &[Integration], provider: ProviderId) -> bool {
-    let others = existing
+    let connected = || existing.iter().filter(|integration| integration.status != Status::Disconnected);
+    connected().any(|integration| integration.provider == provider)
+        || plan.max_integrations().is_none_or(|most| connected().count() < most)
+}
+
+/// The providers that must stay unconnected for [`has_room`] to stay true while the connection is made: all those that would take the
+/// places that were counted as free.
+#[must_use]
+pub fn must_stay_unconnected(plan: Plan, existing: &[Integration], provider: ProviderId) -> Vec<ProviderId> {
+    let connected: Vec<ProviderId> = existing
         .iter()
-        .filter(|integration| integration.provider != provider && integration.status != Status::Disconnected)
+        .filter(|integration| integration.status != Status::Disconnected)
+        .map(|integration| integration.provider)
+        .collect();
+    if plan.max_integrations().is_none() || connected.contains(&provider) {
+        return Vec::new();
+    }
+    ProviderId::ALL.iter().copied().filter(|other| *other != provider && !connected.contains(other)).collect()
+}
+
+/// Whether the plan covers an integration: it is one of those, in the order in which they were connected, that the plan has places for.
+/// After a change to a smaller plan the others stay and are not scheduled.
+#[must_use]
+pub fn is_covered(plan: Plan, existing: &[Integration], integration: &Integration) -> bool {
+    let Some(most) = plan.max_integrations() else { return true };
+    let place = |one: &Integration| (one.connected_at, one.id);
+    let before = existing
+        .iter()
+        .filter(|other| other.status != Status::Disconnected && place(other) < place(integration))
         .count();
-    plan.max_integrations().is_none_or(|most| others < most)
+    before < most
 }
 
 #[cfg(test)]
@@ -73,9 +98,38 @@ mod tests {
         assert_eq!(check(&entry(false, vec![]), Plan::Enterprise), Err(Refusal::Disabled));
     }
 
+    /// Ada's integration of the provider, connected at this second.
+    fn integration(provider: ProviderId, second: i64) -> Integration {
+        let at = chrono::DateTime::from_timestamp(second, 0).unwrap();
+        let claim = crate::save::tests::claim(provider);
+        let account = providers::Account { id: domain::AccountId::new("7").unwrap(), name: None };
+        crate::save::connected_first(
+            domain::IntegrationId::new(at),
+            &account,
+            &claim,
+            crate::save::tests::tokens(1),
+            &crate::save::Start::default(),
+            at,
+        )
+    }
+
     #[test]
     fn the_same_provider_again_takes_no_room() {
+        let drive = integration(ProviderId::GoogleDrive, 0);
         assert!(has_room(Plan::Free, &[], ProviderId::GoogleDrive));
-        assert!(has_room(Plan::Enterprise, &[], ProviderId::GoogleDrive));
+        assert!(has_room(Plan::Free, std::slice::from_ref(&drive), ProviderId::GoogleDrive));
+        assert!(must_stay_unconnected(Plan::Free, &[drive], ProviderId::GoogleDrive).is_empty());
+        assert!(must_stay_unconnected(Plan::Enterprise, &[], ProviderId::GoogleDrive).is_empty());
+    }
+
+    #[test]
+    fn a_smaller_plan_covers_what_was_connected_first() {
+        let (first, second) = (integration(ProviderId::GoogleDrive, 0), integration(ProviderId::GoogleDrive, 1));
+        let all = [second.clone(), first.clone()];
+        let covered = |plan| [&first, &second].map(|one| is_covered(plan, &all, one));
+        assert_eq!(covered(Plan::Free), [true, false]);
+        assert_eq!(covered(Plan::Pro), [true, true]);
+        let gone = Integration { status: Status::Disconnected, ..first };
+        assert!(is_covered(Plan::Free, &[gone, second.clone()], &second), "what is disconnected takes no place");
     }
 }

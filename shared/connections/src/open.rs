@@ -74,8 +74,7 @@ impl Connections {
     /// Opens these tokens of this row, whatever is left of their life.
     pub(crate) async fn access(&self, integration: &Integration, tokens: &SealedTokens) -> Result<Access, OpenError> {
         let settings = self
-            .settings
-            .get(integration.provider)
+            .settings_of(integration.provider)
             .await?
             .ok_or_else(|| OpenError::Unavailable("the provider is not configured".into()))?;
         let (now, stamp) = (self.clock.now(), (tokens.issued_at, tokens.version));

@@ -50,6 +50,15 @@ impl Settings {
     /// [`Error::Settings`] if the secret cannot be read (and was not read shortly before),
     /// [`Error::MalformedSettings`] if it is not the JSON it should be.
     pub async fn get(&self, provider: ProviderId) -> Result<Option<Arc<ProviderSettings>>, Error> {
+        Ok(self.stated(provider).await?.filter(|settings| is_registration(settings)))
+    }
+
+    /// What the secret of `provider` holds, though it name no registration (the endpoints of a provider that needs none); `None` where
+    /// there is no secret. Costs and errors as for [`Self::get`].
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub async fn stated(&self, provider: ProviderId) -> Result<Option<Arc<ProviderSettings>>, Error> {
         let slot = Arc::clone(self.read.lock().unwrap_or_else(PoisonError::into_inner).entry(provider).or_default());
         let mut kept = slot.lock().await;
         let now = self.clock.now();
@@ -90,7 +99,7 @@ fn is_absent(error: &GetSecretValueError) -> bool {
     error.is_resource_not_found_exception() || error.is_invalid_request_exception()
 }
 
-/// Reads the secret's JSON. What names no registration (an empty text, an empty object, empty values) is as good as none.
+/// Reads the secret's JSON.
 fn parse(provider: ProviderId, text: &str) -> Result<Option<ProviderSettings>, Error> {
     if text.trim().is_empty() {
         return Ok(None);
@@ -104,10 +113,14 @@ fn parse(provider: ProviderId, text: &str) -> Result<Option<ProviderSettings>, E
         let what = "`endpoints` holds something else than plain http(s) URLs".to_owned();
         return Err(Error::MalformedSettings { provider, what });
     }
+    Ok(Some(settings))
+}
+
+/// Whether settings name a registration. What holds nothing but empty values is as good as none.
+fn is_registration(settings: &ProviderSettings) -> bool {
     let blank =
         |secret: &Option<secrecy::SecretString>| secret.as_ref().is_none_or(|secret| secret.expose_secret().is_empty());
-    let named = !settings.client_id.is_empty() || !blank(&settings.api_key) || !blank(&settings.signing_secret);
-    Ok(named.then_some(settings))
+    !settings.client_id.is_empty() || !blank(&settings.api_key) || !blank(&settings.signing_secret)
 }
 
 fn is_http(text: &str) -> bool {
@@ -121,10 +134,12 @@ mod tests {
     #[test]
     fn an_empty_registration_is_none() {
         for text in ["", " \n", "{}", r#"{"clientId":"","clientSecret":""}"#] {
-            assert!(parse(ProviderId::GoogleDrive, text).unwrap().is_none(), "{text}");
+            let settings = parse(ProviderId::GoogleDrive, text).unwrap();
+            assert!(!settings.is_some_and(|settings| is_registration(&settings)), "{text}");
         }
         let settings = parse(ProviderId::GoogleDrive, r#"{"clientId":"app","clientSecret":"s","later":1}"#).unwrap();
-        assert_eq!(settings.unwrap().client_id, "app");
+        let settings = settings.unwrap();
+        assert!(is_registration(&settings) && settings.client_id == "app");
     }
 
     #[test]

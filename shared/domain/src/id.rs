@@ -29,6 +29,18 @@ macro_rules! ulid_id {
             pub fn new(now: Timestamp) -> Self {
                 Self(Ulid::from_datetime(now.into()))
             }
+
+            /// When it was made, to the millisecond.
+            #[must_use]
+            pub fn made_at(&self) -> Timestamp {
+                i64::try_from(self.0.timestamp_ms()).ok().and_then(Timestamp::from_timestamp_millis).unwrap_or_default()
+            }
+
+            /// The least identifier of a moment: those made before it sort below, the others do not.
+            #[must_use]
+            pub fn least_of(at: Timestamp) -> Self {
+                Self(Ulid::from_parts(u64::try_from(at.timestamp_millis()).unwrap_or_default(), 0))
+            }
         }
 
         impl FromStr for $name {
@@ -124,6 +136,10 @@ ulid_id!(
     /// One run of a sync. It names the run; it never decides whether two runs are the same.
     JobId, "job id"
 );
+ulid_id!(
+    /// An entry of the audit log.
+    EntryId, "entry id"
+);
 text_id!(
     /// A person, as the host application names them (the token's `sub`).
     UserId, "user id", 128
@@ -152,6 +168,15 @@ mod tests {
         assert!(UserId::new("a\u{0}b").is_err());
         assert!(UserId::new("a".repeat(129)).is_err());
         assert!(serde_json::from_str::<ExternalId>("\"\"").is_err());
+    }
+
+    #[test]
+    fn ids_tell_when_they_were_made_and_sort_by_it() {
+        let at = |ms| chrono::DateTime::from_timestamp_millis(ms).unwrap();
+        let id = JobId::new(at(1_700_000_000_123));
+        assert_eq!(id.made_at(), at(1_700_000_000_123));
+        assert!(JobId::least_of(id.made_at()) <= id && id < JobId::least_of(at(1_700_000_000_124)));
+        assert!(JobId::least_of(at(1)).to_string() < JobId::least_of(at(2)).to_string());
     }
 
     #[test]

@@ -183,6 +183,12 @@ impl Integration {
     pub fn rate_key(&self) -> String {
         format!("{}#{}", self.provider, self.account_id)
     }
+
+    /// The name of the rate limit of one of the account's meters; one without a name is the account's own.
+    #[must_use]
+    pub fn rate_key_of(&self, meter: &str) -> String {
+        if meter.is_empty() { self.rate_key() } else { format!("{}#{meter}", self.rate_key()) }
+    }
 }
 
 #[cfg(test)]

@@ -51,6 +51,21 @@ pub enum JobStatus {
 }
 
 impl JobStatus {
+    /// Every status, in the order in which a job passes through them.
+    pub const ALL: [Self; 5] = [Self::Pending, Self::Running, Self::Completed, Self::Failed, Self::Cancelled];
+
+    /// The word in rows and answers.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "PENDING",
+            Self::Running => "RUNNING",
+            Self::Completed => "COMPLETED",
+            Self::Failed => "FAILED",
+            Self::Cancelled => "CANCELLED",
+        }
+    }
+
     /// Whether it can no longer change.
     #[must_use]
     pub const fn is_final(self) -> bool {
@@ -167,12 +182,23 @@ pub struct Checkpoint {
     /// When the last call that is reserved for this run is due: the run ends about then, or later while listing goes on.
     #[serde(default)]
     pub expected_end_at: Option<Timestamp>,
+    /// When the listing will have come to its end, about, where the provider says how much of it is left.
+    #[serde(default)]
+    pub listing_ends_at: Option<Timestamp>,
     /// How often what was never reported has been handed out again.
     #[serde(default)]
     pub rehanded: u32,
     /// How many deletions a person confirmed, where one did; `None` in runs from before this was written down.
     #[serde(default)]
     pub confirmed_count: Option<u64>,
+}
+
+impl Checkpoint {
+    /// When the run will be done, about, as far as is known: when the last reserved call is due, or when the listing ends if that is later.
+    #[must_use]
+    pub fn done_about(&self) -> Option<Timestamp> {
+        self.expected_end_at.max(self.listing_ends_at)
+    }
 }
 
 /// What a worker tells the queue about a message it could not finish.
@@ -185,6 +211,8 @@ pub struct JobError {
     pub source: Box<dyn std::error::Error + Send + Sync>,
     /// A call reserved for the message, which it carries when it is sent again; it comes no sooner than that.
     pub slot: Option<Timestamp>,
+    /// What is sent in its place when it is sent again, as JSON; `None`: the message as it came.
+    pub instead: Option<Box<str>>,
 }
 
 /// What the queue should do with a message.
@@ -203,12 +231,12 @@ pub enum Decision {
 impl JobError {
     /// An error that another attempt may mend.
     pub fn retry(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self { decision: Decision::Retry, source: source.into(), slot: None }
+        Self { decision: Decision::Retry, source: source.into(), slot: None, instead: None }
     }
 
     /// A wait that is nobody's fault.
     pub fn retry_after(delay: Duration, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self { decision: Decision::RetryAfter(delay), source: source.into(), slot: None }
+        Self { decision: Decision::RetryAfter(delay), source: source.into(), slot: None, instead: None }
     }
 
     /// A wait for a reserved call: the message is sent again with the slot, to come when it is due.
@@ -216,13 +244,22 @@ impl JobError {
         Self { slot: Some(slot), ..Self::retry_after(Duration::ZERO, source) }
     }
 
+    /// A message whose work goes on in another, which is sent in its place: `instead` as JSON.
+    pub fn goes_on(instead: String, slot: Option<Timestamp>) -> Self {
+        Self {
+            slot,
+            instead: Some(instead.into_boxed_str()),
+            ..Self::retry_after(Duration::ZERO, "its work goes on in another message")
+        }
+    }
+
     /// A message that makes no sense: people have to look at it.
     pub fn poison(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self { decision: Decision::Poison, source: source.into(), slot: None }
+        Self { decision: Decision::Poison, source: source.into(), slot: None, instead: None }
     }
 
     /// An error that no attempt mends.
     pub fn give_up(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self { decision: Decision::GiveUp, source: source.into(), slot: None }
+        Self { decision: Decision::GiveUp, source: source.into(), slot: None, instead: None }
     }
 }

@@ -1,15 +1,18 @@
 #![doc = include_str!("../README.md")]
 
+pub mod audit;
 pub mod circuit;
 pub mod clock;
 pub mod id;
 pub mod integration;
 pub mod job;
+pub mod memory;
 pub mod message;
 pub mod owner;
 pub mod plan;
 pub mod provider;
 pub mod rate;
+pub mod reach;
 pub mod resource;
 pub mod secret;
 pub mod status;

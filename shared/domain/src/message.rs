@@ -36,6 +36,21 @@ pub enum SyncMessage {
         #[serde(default)]
         looks: u32,
     },
+    /// Delete what was synced of an integration that is disconnected: its resources are handed out to be deleted.
+    Purge {
+        /// Which integration.
+        integration: IntegrationRef,
+        /// The last resource that was handed out; `None` begins.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<ExternalId>,
+    },
+    /// Sum up what a run did that was cancelled.
+    Count {
+        /// Which integration.
+        integration: IntegrationRef,
+        /// Which run.
+        job_id: JobId,
+    },
     /// Bring the integration's webhook subscriptions to what they should be: missing ones made, old ones renewed, surplus ones stopped.
     Subscribe {
         /// Which integration.
@@ -48,7 +63,10 @@ impl SyncMessage {
     #[must_use]
     pub const fn integration(&self) -> &IntegrationRef {
         match self {
-            Self::Run { integration, .. } | Self::Subscribe { integration } => integration,
+            Self::Run { integration, .. }
+            | Self::Subscribe { integration }
+            | Self::Purge { integration, .. }
+            | Self::Count { integration, .. } => integration,
         }
     }
 }
@@ -108,6 +126,43 @@ pub struct RunRef {
     pub run: u64,
 }
 
+/// How far the fetch of a resource has come whose content takes many calls.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Progress {
+    /// When it was begun. With the resource it names the parts, and it is what the whole is dated by.
+    pub begun_at: Timestamp,
+    /// How many parts there are so far; their texts lie in the content bucket.
+    pub parts: u32,
+    /// How long they are together, in bytes.
+    pub bytes: u64,
+    /// How often it was begun anew, because the provider no longer knew where to go on.
+    #[serde(default)]
+    pub restarts: u32,
+    /// Where to go on, in the provider's terms.
+    pub next: String,
+}
+
+impl ResourceAction {
+    /// A sync of a resource of which only the id is known.
+    #[must_use]
+    pub const fn fresh() -> Self {
+        Self::Sync { resource: None, text: None, listed_at: None, announced_at: None, progress: None }
+    }
+
+    /// A sync of a resource that the provider said has changed; its word arrived at this moment.
+    #[must_use]
+    pub const fn announced(at: Timestamp) -> Self {
+        Self::Sync { resource: None, text: None, listed_at: None, announced_at: Some(at), progress: None }
+    }
+
+    /// A sync of a resource that a listing showed, with its text where the listing brought that.
+    #[must_use]
+    pub fn listed(resource: Resource, text: Option<String>, at: Timestamp) -> Self {
+        Self::Sync { resource: Some(Box::new(resource)), text, listed_at: Some(at), announced_at: None, progress: None }
+    }
+}
+
 /// What to do with a resource.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case")]
@@ -122,6 +177,12 @@ pub enum ResourceAction {
         /// When the listing was asked for; orders this against other fetches. `None`: the fetch's own start counts.
         #[serde(default)]
         listed_at: Option<Timestamp>,
+        /// When the provider's word that it has changed arrived: whatever was observed after that shows the change already.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        announced_at: Option<Timestamp>,
+        /// How far the fetch has come, where it takes more calls than one message makes.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        progress: Option<Box<Progress>>,
     },
     /// Delete it from the sink.
     Delete {

@@ -18,6 +18,9 @@ pub enum Plan {
 }
 
 impl Plan {
+    /// Every plan, from the smallest to the largest.
+    pub const ALL: [Self; 3] = [Self::Free, Self::Pro, Self::Enterprise];
+
     /// The word in rows and answers.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -46,6 +49,17 @@ impl Plan {
             Self::Pro => chrono::TimeDelta::hours(1),
             Self::Enterprise => chrono::TimeDelta::minutes(1),
         }
+    }
+
+    /// Whether scheduled pulls at `frequency` are no closer together than the plan allows.
+    #[must_use]
+    pub fn allows(self, frequency: SyncFrequency, has_webhooks: bool) -> bool {
+        frequency.interval(has_webhooks).is_none_or(|wanted| wanted >= self.min_interval())
+    }
+
+    /// The smallest larger plan that would lift a limit, if one does: `lifts` says of a plan whether it would.
+    pub fn upgrade(self, lifts: impl Fn(Self) -> bool) -> Option<Self> {
+        Self::ALL.into_iter().find(|plan| *plan > self && lifts(*plan))
     }
 
     /// Time between scheduled pulls at `frequency`, slowed down to what the plan allows; `None` means never.
@@ -92,5 +106,27 @@ mod tests {
         check(Plan::Pro, SyncFrequency::Daily, Some(24));
         check(Plan::Enterprise, SyncFrequency::Realtime, Some(6));
         check(Plan::Enterprise, SyncFrequency::Manual, None);
+    }
+
+    #[test]
+    fn a_plan_allows_what_it_does_not_slow_down() {
+        let check = |frequency, webhooks, allowed: [bool; 3]| {
+            assert_eq!(Plan::ALL.map(|plan| plan.allows(frequency, webhooks)), allowed, "{frequency:?} {webhooks}");
+        };
+        check(SyncFrequency::Manual, true, [true; 3]);
+        check(SyncFrequency::Daily, true, [true; 3]);
+        check(SyncFrequency::Hourly, true, [false, true, true]);
+        check(SyncFrequency::FifteenMin, true, [false, false, true]);
+        check(SyncFrequency::Realtime, true, [false, true, true]);
+        check(SyncFrequency::Realtime, false, [false, false, true]);
+    }
+
+    #[test]
+    fn the_smallest_plan_that_lifts_a_limit_is_named() {
+        let room_for = |count| move |plan: Plan| plan.max_integrations().is_none_or(|most| most > count);
+        assert_eq!(Plan::Free.upgrade(room_for(1)), Some(Plan::Pro));
+        assert_eq!(Plan::Free.upgrade(room_for(5)), Some(Plan::Enterprise));
+        assert_eq!(Plan::Enterprise.upgrade(room_for(1)), None, "there is nothing larger");
+        assert_eq!(Plan::Free.upgrade(|_| false), None);
     }
 }

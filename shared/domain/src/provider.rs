@@ -15,6 +15,12 @@ use crate::rate::Budget;
 pub enum ProviderId {
     /// Google Drive.
     GoogleDrive,
+    /// Slack.
+    Slack,
+    /// GitHub.
+    Github,
+    /// Notion.
+    Notion,
 }
 
 /// The text names no provider.
@@ -24,13 +30,16 @@ pub struct UnknownProvider;
 
 impl ProviderId {
     /// Every provider, in the order that lists show.
-    pub const ALL: &'static [Self] = &[Self::GoogleDrive];
+    pub const ALL: &'static [Self] = &[Self::GoogleDrive, Self::Slack, Self::Github, Self::Notion];
 
     /// The id in URLs, keys and logs.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::GoogleDrive => "google_drive",
+            Self::Slack => "slack",
+            Self::Github => "github",
+            Self::Notion => "notion",
         }
     }
 }

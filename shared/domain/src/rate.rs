@@ -45,6 +45,12 @@ impl Limit {
         i64::try_from(apart).unwrap_or(i64::MAX / 4).max(1)
     }
 
+    /// How long so many units take in the long run.
+    #[must_use]
+    pub fn takes(self, units: u32) -> Duration {
+        Duration::from_micros(self.apart_us().unsigned_abs().saturating_mul(u64::from(units)))
+    }
+
     /// Microseconds that an idle line lags behind the clock: with the unit that is due now, they make the burst.
     pub(crate) fn lag_us(self) -> i64 {
         self.apart_us().saturating_mul(i64::from(self.burst.max(1)) - 1)

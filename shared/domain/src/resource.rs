@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::id::{ExternalId, JobId};
+use crate::integration::StorageStrategy;
 
 /// SPEC's `ResourceContent.type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -210,6 +211,8 @@ pub struct Record {
     pub content_hash: Option<String>,
     /// What the sink calls it.
     pub memory_id: Option<String>,
+    /// The storage strategy under which it was delivered; `None` if the sink has nothing, or in rows from before this was written down.
+    pub stored_as: Option<StorageStrategy>,
     /// Stable code of the failure, or the reason of the deletion.
     pub code: Option<String>,
     /// The reason, for people.
@@ -222,6 +225,19 @@ pub struct Record {
     pub last_synced_at: Timestamp,
     /// The run that last reported here, and what it did.
     pub last_run: Option<RunOutcome>,
+}
+
+/// Whether what was delivered as `stored_as` has to be delivered anew for an owner who wants it kept as `wanted`. Rows that do not say
+/// are from when nearly everything was kept whole.
+#[must_use]
+pub fn is_kept_otherwise(stored_as: Option<StorageStrategy>, wanted: StorageStrategy) -> bool {
+    stored_as.unwrap_or(StorageStrategy::FullContent) != wanted
+}
+
+/// Whether a body lies at rest though none is wanted any more.
+#[must_use]
+pub fn has_unwanted_body(stored_as: Option<StorageStrategy>, wanted: StorageStrategy) -> bool {
+    stored_as == Some(StorageStrategy::FullContent) && wanted == StorageStrategy::MetadataOnly
 }
 
 /// What the latest run did to a resource; a job's counts are the sum of these.
@@ -238,6 +254,21 @@ pub struct RunOutcome {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_kept_otherwise_than_wanted_is_delivered_anew_and_a_body_that_is_not_wanted_is_known() {
+        use StorageStrategy::{FullContent, MetadataOnly};
+        let check = |stored_as, wanted, otherwise, unwanted| {
+            assert_eq!(is_kept_otherwise(stored_as, wanted), otherwise, "{stored_as:?} {wanted:?}");
+            assert_eq!(has_unwanted_body(stored_as, wanted), unwanted, "{stored_as:?} {wanted:?}");
+        };
+        check(Some(FullContent), FullContent, false, false);
+        check(Some(FullContent), MetadataOnly, true, true);
+        check(Some(MetadataOnly), FullContent, true, false);
+        check(Some(MetadataOnly), MetadataOnly, false, false);
+        check(None, FullContent, false, false);
+        check(None, MetadataOnly, true, false);
+    }
 
     #[test]
     fn the_hash_tells_title_from_text() {

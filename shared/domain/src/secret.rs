@@ -46,7 +46,7 @@ impl fmt::Debug for SealedToken {
 }
 
 /// The operator's registration at a provider: the JSON of the secret `<stack>/providers/<provider>`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ProviderSettings {
     /// OAuth client id.
@@ -61,6 +61,12 @@ pub struct ProviderSettings {
     /// A key of the application itself, where the provider wants one.
     #[serde(default)]
     pub api_key: Option<SecretString>,
+    /// What kind of application it is, where the provider's limits depend on it (Slack: `marketplace`, `internal`, `restricted`).
+    #[serde(default)]
+    pub tier: Option<String>,
+    /// Whom the application acts as, where a provider leaves that to it (Slack: `bot`, which is the default, or `user`).
+    #[serde(default)]
+    pub acts_as: Option<String>,
     /// URL prefixes of the provider's public API, mapped to others; the longest prefix wins.
     #[serde(default)]
     pub endpoints: BTreeMap<String, String>,

@@ -6,9 +6,10 @@
 use chrono::TimeDelta;
 
 use crate::clock::Timestamp;
-use crate::id::IntegrationId;
+use crate::id::{ExternalId, IntegrationId};
 use crate::integration::{Integration, SyncFrequency};
 use crate::job::{JobStatus, SyncJob, SyncMode, Trigger};
+use crate::resource::DeleteReason;
 
 /// How long the delivery of a change may take. A pull may find a change before its delivery has arrived.
 pub const DELIVERY_TAKES: TimeDelta = TimeDelta::minutes(10);
@@ -120,6 +121,26 @@ pub fn doubtful(subscriptions: &[Subscription], since: Timestamp, now: Timestamp
 pub enum WebhookEvent {
     /// Something changed; the change feed says what.
     Changed,
+    /// This resource was made or has changed: it is fetched.
+    Touched {
+        /// Which.
+        external_id: ExternalId,
+        /// When, by the provider's clock.
+        at: Timestamp,
+    },
+    /// This resource is gone.
+    Gone {
+        /// Which.
+        external_id: ExternalId,
+        /// Why.
+        reason: DeleteReason,
+        /// When, by the provider's clock.
+        at: Timestamp,
+    },
+    /// Something that holds many resources (a channel, a repository) came, went or was renamed: a full listing tells what became of them.
+    Rearranged,
+    /// The grant is over: uninstalled or revoked at the provider.
+    Revoked,
     /// Nothing to do (a handshake, an event of no interest).
     Nothing,
 }

@@ -56,7 +56,7 @@ pub(crate) fn spread(id: IntegrationId, interval: chrono::TimeDelta) -> chrono::
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use domain::{AccountId, IntegrationConfig, Owner, ProviderId, StorageStrategy, SyncFrequency, UserId};
+    use domain::SyncFrequency;
 
     use super::*;
 
@@ -66,35 +66,9 @@ pub(crate) mod tests {
 
     /// Ada's healthy integration, connected at 0.
     pub(crate) fn integration() -> Integration {
-        let ada = UserId::new("ada").unwrap();
         Integration {
-            id: IntegrationId::new(at(0)),
-            owner: Owner::User(ada.clone()),
-            provider: ProviderId::GoogleDrive,
-            account_id: AccountId::new("7").unwrap(),
-            account_name: None,
-            status: Status::Active,
-            storage_strategy: StorageStrategy::FullContent,
-            sync_frequency: SyncFrequency::Hourly,
-            config: IntegrationConfig::default(),
-            last_sync_at: None,
-            last_error: None,
-            failures_in_a_row: 0,
-            connected_by: ada,
-            connected_at: at(0),
-            updated_at: at(0),
             change_cursor: Some("cursor".to_owned()),
-            active: None,
-            runs: 0,
-            again: None,
-            pending_deletes: None,
-            deletes_confirmed: false,
-            confirmed_count: None,
-            blocked_until: None,
-            due_at: None,
-            retry_failed: false,
-            tokens: None,
-            version: 1,
+            ..domain::testing::integration("user/ada", at(0)).unwrap()
         }
     }
 

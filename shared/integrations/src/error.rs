@@ -1,6 +1,7 @@
 //! What stands in the way of a use case. The API maps each variant to a status and a code; the workers to a queue decision.
 
 use domain::job::JobError;
+use domain::plan::Plan;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -34,6 +35,14 @@ pub enum Error {
     /// The settings are not what the provider takes; a sentence for people.
     #[error("the settings are not valid: {0}")]
     InvalidConfig(String),
+    /// The frequency asked for is closer than the owner's plan allows.
+    #[error("the plan {} allows no such frequency", .plan.as_str())]
+    FasterThanPlan {
+        /// The owner's plan.
+        plan: Plan,
+        /// The smallest plan that allows it.
+        upgrade: Option<Plan>,
+    },
     /// Others keep changing the same integration.
     #[error("the integration was changed at the same time")]
     Conflict,
@@ -56,6 +65,7 @@ impl Error {
             Self::JobEnded => "job_ended",
             Self::NothingPending => "nothing_pending",
             Self::InvalidConfig(_) => "invalid_config",
+            Self::FasterThanPlan { .. } => "quota_exceeded",
             Self::Conflict => "conflict",
             Self::Unavailable(_) => "unavailable",
         }
@@ -92,7 +102,8 @@ impl From<Error> for JobError {
             | Error::JobNotFound
             | Error::JobEnded
             | Error::NothingPending
-            | Error::InvalidConfig(_) => Self::give_up(error),
+            | Error::InvalidConfig(_)
+            | Error::FasterThanPlan { .. } => Self::give_up(error),
         }
     }
 }

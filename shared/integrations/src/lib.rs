@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+mod audit;
+mod browse;
 mod cancel;
 mod configure;
 pub mod dead_letters;
@@ -8,26 +10,26 @@ mod due;
 mod error;
 mod lifecycle;
 mod look;
-mod purge;
 mod settle;
 mod syncs;
 mod wake;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use connections::Connections;
 use domain::clock::SharedClock;
 use domain::message::IntegrationRef;
 use domain::{Integration, Owner, ProviderId, Status};
-use sink::Sink;
 use store::Store;
 
+pub use audit::Audit;
+pub use browse::BrowseError;
 pub use configure::Change;
 pub use dead_letters::DeadLetters;
+pub use domain::audit::Action;
 pub use due::next_due;
 pub use error::Error;
-pub use lifecycle::Disconnected;
-pub use purge::Purge;
 pub use settle::Settled;
 pub use syncs::{Requested, Syncs, WATCH};
 pub use wake::Woken;
@@ -39,22 +41,23 @@ pub struct Integrations {
     syncs: Syncs,
     connections: Connections,
     registry: Arc<providers::Registry>,
-    sink: Arc<dyn Sink>,
     clock: SharedClock,
+    batch_takes: Duration,
 }
 
 impl Integrations {
-    /// Puts the use cases together. Makes no call.
+    /// Puts the use cases together. `batch_takes` is the longest that a worker can be at a batch of resources: what it does may still be
+    /// seen so long after a run was cancelled or an account disconnected. Makes no call.
     #[must_use]
     pub fn new(
         store: Store,
         syncs: Syncs,
         connections: Connections,
         registry: Arc<providers::Registry>,
-        sink: Arc<dyn Sink>,
         clock: SharedClock,
+        batch_takes: Duration,
     ) -> Self {
-        Self { store, syncs, connections, registry, sink, clock }
+        Self { store, syncs, connections, registry, clock, batch_takes }
     }
 
     /// The starter of runs that these use cases go through.

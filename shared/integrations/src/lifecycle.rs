@@ -1,22 +1,12 @@
 //! Connected, synced by hand, paused, resumed, disconnected: what people do with an integration as a whole.
 
-use std::time::Instant;
-
 use domain::status::Event;
 use domain::{Integration, Owner, ProviderId, Status, SyncFrequency, SyncMode, Trigger};
 
 use crate::Integrations;
 use crate::error::Error;
-use crate::purge::Purge;
 use crate::settle::Settled;
 use crate::syncs::Requested;
-
-/// A disconnection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Disconnected {
-    /// How far the content has been deleted, where that was asked for.
-    pub purged: Option<Purge>,
-}
 
 impl Integrations {
     /// After an account was connected: the first full sync, and the webhook subscriptions.
@@ -88,12 +78,12 @@ impl Integrations {
         self.read_again(&reference).await
     }
 
-    /// Disconnects; with `purge`, deletes what was synced as well. A purge of what is disconnected already goes on with it.
+    /// Disconnects; with `purge`, has what was synced deleted as well, which takes its time afterwards. Of what is disconnected already
+    /// the content can still be purged.
     ///
     /// # Errors
     /// [`Error::NotFound`]; [`Error::NotConnected`] if it is disconnected and nothing is to be purged; [`Error::Unavailable`].
-    pub async fn disconnect(&self, owner: &Owner, provider: ProviderId, purge: bool) -> Result<Disconnected, Error> {
-        let began = Instant::now();
+    pub async fn disconnect(&self, owner: &Owner, provider: ProviderId, purge: bool) -> Result<(), Error> {
         let integration = self.get(owner, provider).await?;
         match integration.status {
             Status::Disconnected if !purge => return Err(Error::NotConnected),
@@ -102,16 +92,18 @@ impl Integrations {
                 self.cut(&integration).await?;
             }
         }
-        let purged = if purge { Some(self.purge(&integration.reference(), began).await?) } else { None };
-        Ok(Disconnected { purged })
+        if purge {
+            self.syncs.purge(&integration.reference(), self.batch_takes).await?;
+        }
+        Ok(())
     }
 
     async fn cut(&self, integration: &Integration) -> Result<(), Error> {
         if let Some(run) = integration.active
             && let Err(error) = self.cancel_run(integration, run.job_id).await
         {
-            // Disconnecting cancels it in any case, without its counts.
-            tracing::warn!(integration.id = %integration.id, job.id = %run.job_id, %error, "a run was not summed up before disconnecting");
+            // Disconnecting cancels it in any case, with the counts that were last known.
+            tracing::warn!(integration.id = %integration.id, job.id = %run.job_id, %error, "a run was not cancelled before disconnecting");
         }
         self.connections.disconnect(integration).await?;
         Ok(())

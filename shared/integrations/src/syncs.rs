@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use connections::plan_of;
 use domain::clock::SharedClock;
@@ -130,6 +131,31 @@ impl Syncs {
             self.queue.send(&reference.owner, &message).await?;
         }
         Ok(())
+    }
+
+    /// Has what was synced of a disconnected integration deleted: now, and once more when the last batch that may be under way has
+    /// ended, `later`.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] if the messages could not be sent. To be asked for again then.
+    pub(crate) async fn purge(&self, reference: &IntegrationRef, later: Duration) -> Result<(), Error> {
+        self.send_twice(&SyncMessage::Purge { integration: reference.clone(), after: None }, later).await
+    }
+
+    /// Has a cancelled run summed up: now, and once more when the last batch that may be under way has ended, `later`. A failure is only
+    /// logged: the run keeps the counts that were last known.
+    pub(crate) async fn count(&self, reference: &IntegrationRef, job_id: JobId, later: Duration) {
+        let message = SyncMessage::Count { integration: reference.clone(), job_id };
+        if let Err(error) = self.send_twice(&message, later).await {
+            tracing::warn!(integration.id = %reference.integration_id, job.id = %job_id, %error, "a cancelled run is not summed up");
+        }
+    }
+
+    async fn send_twice(&self, message: &SyncMessage, later: Duration) -> Result<(), Error> {
+        let group = &message.integration().owner;
+        // The later one first: if the other cannot be sent, what was asked for is done all the same.
+        self.queue.send_after(group, message, later).await?;
+        Ok(self.queue.send(group, message).await?)
     }
 
     /// When an integration without a run is due next, by its owner's plan. One read.

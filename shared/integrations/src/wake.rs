@@ -7,6 +7,7 @@ use std::sync::PoisonError;
 
 use connections::{offer, plan_of};
 use domain::circuit::{Circuit, Gate};
+use domain::plan::Plan;
 use domain::{Integration, ProviderId, Status, SyncMode, Timestamp, Trigger};
 use store::{Due, DueKind};
 
@@ -43,7 +44,7 @@ pub enum Woken {
 }
 
 impl Syncs {
-    /// Acts on something due. Five requests and one message for a sync that starts; one or two and one for a run or a
+    /// Acts on something due. Five or six requests and one message for a sync that starts; one or two and one for a run or a
     /// subscription.
     ///
     /// # Errors
@@ -81,7 +82,7 @@ impl Syncs {
         };
         let plan = plan_of(&self.store, &integration.owner, now).await?;
         let entry = self.registry_entry(integration.provider, now).await?;
-        let is_offered = offer::check(&entry, plan).is_ok();
+        let is_offered = offer::check(&entry, plan).is_ok() && self.is_covered(plan, &integration).await?;
         let next = match decide(&integration, &circuit, is_offered, now) {
             // The index lags: a run has started since.
             Look::Watch => return Ok(Woken::Skipped),
@@ -99,6 +100,15 @@ impl Syncs {
             Look::Probe => Some(now + AFTER_PROBE + spread(integration.id, AFTER_OUTAGE)),
         };
         Ok(if self.store.move_due(due, next).await? { Woken::Rescheduled } else { Woken::Skipped })
+    }
+
+    /// Whether the plan has a place for an integration. One read where the plan limits how many there may be.
+    async fn is_covered(&self, plan: Plan, integration: &Integration) -> Result<bool, Error> {
+        if plan.max_integrations().is_none() {
+            return Ok(true);
+        }
+        let rows = self.store.integrations_of(&integration.owner).await?;
+        Ok(offer::is_covered(plan, &rows, integration))
     }
 
     /// Whether this sync may be the one that tries a provider that was down. Known to this process alone, which is enough: a second

@@ -281,7 +281,7 @@ fn malformed() -> Kind {
 }
 
 /// What an error code of the token or revocation endpoint means (RFC 6749 section 5.2, RFC 7009, and what providers add).
-fn refused(code: &str) -> Kind {
+pub(crate) fn refused(code: &str) -> Kind {
     let word = word(code);
     match code {
         "invalid_grant"

@@ -1,19 +1,21 @@
 //! The contract that every provider fulfils. Providers make one call and say what happened: they never store, queue, decrypt,
 //! sleep or retry. What differs between providers is behind these traits; what they share is in the modules beside this one.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::provider::{AuthType, Capabilities, Category, RateLimits};
 use domain::resource::DeleteReason;
-use domain::subscription::{Subscription, WebhookEvent};
 use domain::{AccountId, ExternalId, IntegrationConfig, ProviderId, ProviderSettings, Resource, Timestamp, TokenSet};
 use secrecy::SecretString;
 use url::Url;
 
+use crate::credentials::Credentials;
 use crate::error::ProviderError;
 pub use crate::refresh_tokens::RefreshTokens;
+pub use crate::webhooks::{
+    Delivery, Expected, Handshake, NewSubscription, NotAuthentic, Registered, SUBSCRIPTION_HEADER, Webhooks,
+};
 
 /// What a provider is, for lists, pages and limits.
 #[derive(Debug, Clone)]
@@ -89,6 +91,8 @@ pub struct Page {
     pub cursor: Option<String>,
     /// The changes cannot be told one by one (a folder moved, a drive was joined): a full listing is needed.
     pub relist: bool,
+    /// How many more pages this listing takes, about, where that can be told: with the limit it says when the listing will be done.
+    pub pages_left: Option<u32>,
 }
 
 /// A listed resource.
@@ -109,13 +113,87 @@ pub struct Gone {
     pub reason: DeleteReason,
 }
 
-/// A fetched resource.
+/// Asks for a resource, or for the next part of one that takes many calls.
+#[derive(Debug, Clone, Copy)]
+pub struct FetchRequest<'a> {
+    /// Which resource.
+    pub id: &'a ExternalId,
+    /// What a listing said of it; without it one more call asks.
+    pub known: Option<&'a Resource>,
+    /// Where the last part said to go on; `None` begins.
+    pub resume: Option<&'a str>,
+    /// How many calls this part may make, at least one. What is begun is finished, so a few more do no harm; then it stops.
+    pub calls: u32,
+}
+
+impl<'a> FetchRequest<'a> {
+    /// Asks for the whole of a resource, as far as one part goes.
+    #[must_use]
+    pub const fn whole(id: &'a ExternalId, known: Option<&'a Resource>) -> Self {
+        Self { id, known, resume: None, calls: u32::MAX }
+    }
+}
+
+/// A fetched resource, or a part of it.
 #[derive(Debug)]
 pub struct Fetched {
     /// What it is now; the listing's words where they were given.
     pub resource: Resource,
-    /// Its content.
+    /// Its content; of a part, what it adds to the parts before it.
     pub body: Body,
+    /// Where to go on, at most 64 KB; `None` if this was all.
+    pub next: Option<String>,
+}
+
+/// What a call at a provider is made for, as far as limits tell calls apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Call {
+    /// A page of a listing.
+    List,
+    /// A resource's content.
+    Fetch,
+}
+
+/// What a call counts against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Meter {
+    /// Tells the meters of one account apart; empty where it has one only.
+    pub name: &'static str,
+    /// What is allowed on it.
+    pub limits: RateLimits,
+}
+
+/// Asks what there is to choose from.
+#[derive(Debug, Clone, Copy)]
+pub struct BrowseRequest<'a> {
+    /// Inside of what; `None` shows where one begins.
+    pub parent: Option<&'a str>,
+    /// Where the last answer said to go on.
+    pub cursor: Option<&'a str>,
+}
+
+/// Something that a person may choose to sync.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Choice {
+    /// The provider's id of it: what goes into the config, and what `parent` takes.
+    pub id: String,
+    /// Its name, for people.
+    pub name: String,
+    /// What it is: `folder`, `drive`, `channel`, `repository`, `page`, `database`.
+    pub kind: &'static str,
+    /// The field of the config that takes its id; `None` if it can only be looked into.
+    pub field: Option<&'static str>,
+    /// Whether there is something inside to choose.
+    pub has_children: bool,
+}
+
+/// Some of what there is to choose from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Choices {
+    /// In the provider's order.
+    pub items: Vec<Choice>,
+    /// Where to go on; `None` if this was all.
+    pub next: Option<String>,
 }
 
 /// Fetched content.
@@ -156,9 +234,23 @@ pub trait Provider: Send + Sync {
     /// One page of a listing.
     async fn list(&self, access: &Access, request: ListRequest<'_>) -> Result<Page, ProviderError>;
 
-    /// A resource with its content. `known` is what a listing said of it; without it one more call asks.
-    async fn fetch(&self, access: &Access, id: &ExternalId, known: Option<&Resource>)
-    -> Result<Fetched, ProviderError>;
+    /// A resource with its content, or the next part of one that takes many calls.
+    async fn fetch(&self, access: &Access, request: FetchRequest<'_>) -> Result<Fetched, ProviderError>;
+
+    /// How many calls a part of a fetch makes at most; so many are reserved for it.
+    fn fetch_calls(&self, known: Option<&Resource>) -> u32 {
+        let _ = known;
+        1
+    }
+
+    /// What a call counts against. The default: everything against one meter of the account.
+    fn meter(&self, settings: &ProviderSettings, call: Call) -> Meter {
+        let _ = (settings, call);
+        Meter { name: "", limits: self.manifest().rate_limits }
+    }
+
+    /// What a person can choose to sync: one call, one page of it.
+    async fn browse(&self, access: &Access, request: BrowseRequest<'_>) -> Result<Choices, ProviderError>;
 
     /// Whether a resource that a complete listing did not show is really gone, by reading it directly: `None` means it is still there
     /// and in scope. The default believes the listing.
@@ -174,6 +266,11 @@ pub trait Provider: Send + Sync {
 
     /// The OAuth 2 code flow, where accounts are connected so.
     fn oauth(&self) -> Option<&dyn OAuth> {
+        None
+    }
+
+    /// What a person enters to connect an account, where they do not sign in at the provider.
+    fn credentials(&self) -> Option<&'static Credentials> {
         None
     }
 
@@ -231,101 +328,4 @@ pub struct Flow<'a> {
     pub redirect_uri: &'a str,
     /// SHA-256 of the PKCE verifier, base64url.
     pub pkce_challenge: Option<&'a str>,
-}
-
-/// A delivery as it arrived.
-#[derive(Debug, Clone)]
-pub struct Delivery {
-    /// Header names in lower case.
-    pub headers: BTreeMap<String, String>,
-    /// The raw bytes.
-    pub body: Vec<u8>,
-}
-
-impl Delivery {
-    /// A header's value; the name in lower case.
-    #[must_use]
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).map(String::as_str)
-    }
-}
-
-/// What a delivery is verified against.
-#[derive(Debug, Clone, Copy)]
-pub struct Expected<'a> {
-    /// The operator's registration, with the signing secret.
-    pub settings: Option<&'a ProviderSettings>,
-    /// The subscription that the delivery names, where deliveries name one.
-    pub subscription: Option<&'a Subscription>,
-    /// The present time, for schemes with a window.
-    pub now: Timestamp,
-}
-
-/// A delivery that is not what it claims to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the delivery is not authentic: {0}")]
-pub struct NotAuthentic(pub &'static str);
-
-/// A subscription to make.
-#[derive(Debug, Clone)]
-pub struct NewSubscription<'a> {
-    /// Our name for it.
-    pub id: &'a str,
-    /// The token that deliveries must carry.
-    pub token: &'a SecretString,
-    /// Where deliveries go.
-    pub address: &'a Url,
-    /// Which part of the account, out of [`Webhooks::scopes`].
-    pub scope: &'a str,
-    /// The present time, from which its life is reckoned.
-    pub now: Timestamp,
-}
-
-/// A subscription that the provider has made.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Registered {
-    /// The provider's name for it.
-    pub provider_id: Option<String>,
-    /// When it ends.
-    pub expires_at: Option<Timestamp>,
-}
-
-/// Announcements of changes.
-#[async_trait]
-pub trait Webhooks: Send + Sync {
-    /// The id of the subscription that a delivery names, if deliveries of this provider name one. Not yet verified.
-    fn subscription_id(&self, delivery: &Delivery) -> Option<String>;
-
-    /// The account that a delivery is about, where this provider's deliveries name an account instead of a subscription. Not yet verified.
-    fn account_id(&self, delivery: &Delivery) -> Option<AccountId> {
-        let _ = delivery;
-        None
-    }
-
-    /// Whether it needs the operator's settings to verify a delivery (a signing secret).
-    fn needs_settings(&self) -> bool;
-
-    /// Verifies the raw bytes. What is missing is a failure.
-    ///
-    /// # Errors
-    /// [`NotAuthentic`] with the reason, for the log only.
-    fn verify(&self, delivery: &Delivery, expected: Expected<'_>) -> Result<(), NotAuthentic>;
-
-    /// The provider's id of this delivery, equal when it is delivered again.
-    fn delivery_id(&self, delivery: &Delivery) -> Option<String>;
-
-    /// What a verified delivery says.
-    ///
-    /// # Errors
-    /// [`crate::error::Kind::Malformed`].
-    fn parse(&self, delivery: &Delivery) -> Result<Vec<WebhookEvent>, ProviderError>;
-
-    /// The parts of the account to subscribe to, given what is synced and the change cursor (which knows of parts found while listing).
-    fn scopes(&self, config: &IntegrationConfig, change_cursor: Option<&str>) -> Vec<String>;
-
-    /// Makes a subscription.
-    async fn register(&self, access: &Access, new: &NewSubscription<'_>) -> Result<Registered, ProviderError>;
-
-    /// Stops a subscription. One that is gone already counts as stopped.
-    async fn unregister(&self, access: &Access, subscription: &Subscription) -> Result<(), ProviderError>;
 }

@@ -116,6 +116,8 @@ pub fn settings(endpoints: &[(&str, &str)]) -> ProviderSettings {
         client_secret: "app-secret".into(),
         signing_secret: None,
         api_key: None,
+        tier: None,
+        acts_as: None,
         endpoints: endpoints.iter().map(|(from, to)| ((*from).to_owned(), (*to).to_owned())).collect(),
     }
 }
@@ -124,6 +126,12 @@ pub fn settings(endpoints: &[(&str, &str)]) -> ProviderSettings {
 pub fn google(server: &Server) -> crate::Access {
     let hosts = ["https://www.googleapis.com", "https://oauth2.googleapis.com", "https://docs.google.com"];
     let endpoints: Vec<(&str, &str)> = hosts.iter().map(|host| (*host, server.url())).collect();
+    crate::Access { token: "canary-token".into(), settings: Arc::new(settings(&endpoints)) }
+}
+
+/// Access to Slack at this server, for the app whose token is `canary-token`.
+pub fn slack(server: &Server) -> crate::Access {
+    let endpoints = [("https://slack.com", server.url()), ("https://files.slack.com", server.url())];
     crate::Access { token: "canary-token".into(), settings: Arc::new(settings(&endpoints)) }
 }
 

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use domain::{IntegrationConfig, ProviderId, ProviderSettings};
-use providers::{Access, Body, Flow, From, Http, Kind, ListRequest, Registry};
+use providers::{Access, Body, FetchRequest, Flow, From, Http, Kind, ListRequest, Registry};
 use sha2::Digest as _;
 
 const REDIRECT: &str = "http://localhost:4999/callback";
@@ -63,6 +63,8 @@ fn settings(emulator: &Emulator) -> ProviderSettings {
         client_secret: "cognia-secret".to_owned().into(),
         signing_secret: None,
         api_key: None,
+        tier: None,
+        acts_as: None,
         endpoints: BTreeMap::from([
             map("https://accounts.google.com", ""),
             map("https://oauth2.googleapis.com", "/oauth2"),
@@ -110,7 +112,8 @@ async fn a_strangers_google_signs_in_lists_and_serves_files() {
     assert_eq!(listed.next, None);
 
     let engine = listed.resources.iter().find(|listed| listed.resource.name == "engine.txt").unwrap();
-    let fetched = drive.fetch(&access, &engine.resource.external_id, Some(&engine.resource)).await.unwrap();
+    let fetched =
+        drive.fetch(&access, FetchRequest::whole(&engine.resource.external_id, Some(&engine.resource))).await.unwrap();
     let Body::File { file, mime_type } = fetched.body else { panic!("a file is expected") };
     assert_eq!(mime_type, "text/plain");
     assert_eq!(std::fs::read_to_string(file.path()).unwrap(), "The engine weaves algebraic patterns.");

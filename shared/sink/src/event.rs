@@ -31,7 +31,7 @@ struct Synced<'a> {
     integration: String,
     provider: ProviderId,
     external_id: &'a ExternalId,
-    /// Long resources may one day be delivered in parts; today every resource is its only part.
+    /// Resources are handed over whole: every one is its only part.
     part: u32,
     #[serde(rename = "type")]
     kind: ResourceKind,
@@ -80,7 +80,7 @@ pub(crate) fn synced(upsert: &Upsert, bucket: &str, key: Option<&str>) -> Result
         integration: integration_id.to_string(),
         provider: *provider,
         external_id: &content.external_id,
-        part: 0,
+        part: upsert.part,
         kind: content.kind,
         title: &content.title,
         url: content.url.as_deref(),
@@ -165,35 +165,13 @@ fn detail(texts: &[Box<RawValue>], about: Vec<usize>) -> Detail {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::ResourceContent;
+    use crate::testing;
 
     fn upsert(title: &str, metadata: usize) -> Upsert {
-        let at = Timestamp::from_timestamp(1_700_000_000, 0).unwrap();
-        let mut map = serde_json::Map::new();
-        map.insert("note".to_owned(), "x".repeat(metadata).into());
-        Upsert {
-            integration: IntegrationRef {
-                owner: "user/ada".parse().unwrap(),
-                provider: ProviderId::GoogleDrive,
-                integration_id: "01JD0000000000000000000000".parse().unwrap(),
-            },
-            idempotency_key: "k".to_owned(),
-            content: ResourceContent {
-                id: "i".to_owned(),
-                external_id: ExternalId::new("f1").unwrap(),
-                kind: ResourceKind::File,
-                title: title.to_owned(),
-                content: "canary".to_owned(),
-                content_hash: "h".to_owned(),
-                mime_type: Some("text/plain".to_owned()),
-                url: None,
-                metadata: map,
-                created_at: at,
-                updated_at: at,
-                author: None,
-            },
-            keep_body: true,
-        }
+        let mut upsert = testing::upsert("f1", "canary");
+        upsert.content.title = title.to_owned();
+        upsert.content.metadata.insert("note".to_owned(), "x".repeat(metadata).into());
+        upsert
     }
 
     #[test]

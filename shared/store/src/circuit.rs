@@ -1,4 +1,4 @@
-//! The circuit breakers of the providers, one row each beside the integrations, so that one read brings both.
+//! The circuit breakers: one row for each provider beside the integrations, so that one read brings both, and one for the sink.
 
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 use domain::circuit::{Circuit, Gate, OPENS_AFTER};
@@ -65,8 +65,20 @@ impl Store {
     /// # Errors
     /// [`Error`] if the table cannot be written.
     pub async fn circuit_failed(&self, provider: ProviderId, now: Timestamp) -> Result<Circuit, Error> {
+        self.failed(&Subject::of(provider), now).await
+    }
+
+    /// As [`Self::circuit_failed`], for the sink.
+    ///
+    /// # Errors
+    /// [`Error`] if the table cannot be written.
+    pub async fn sink_failed(&self, now: Timestamp) -> Result<Circuit, Error> {
+        self.failed(&Subject::sink(), now).await
+    }
+
+    async fn failed(&self, subject: &Subject, now: Timestamp) -> Result<Circuit, Error> {
         let call = self
-            .circuit_row(provider)
+            .circuit_row(subject)
             .update_expression("SET #expires_at = :expires_at ADD #failures :one")
             .condition_expression("attribute_not_exists(#open_until)")
             .set_expression_attribute_names(names(&["expires_at", "failures", "open_until"]))
@@ -78,20 +90,20 @@ impl Store {
             Ended::Written(_) => {
                 // As it was before this outage, which is counted in the row already.
                 let before = Circuit { failures: OPENS_AFTER - 1, ..Circuit::default() };
-                self.open_circuit(provider, before, now).await
+                self.open_circuit(subject, before, now).await
             }
             Ended::Failed(row) => {
                 let open = row.as_ref().map(circuit).unwrap_or_default();
-                if open.failed(now) == open { Ok(open) } else { self.open_circuit(provider, open, now).await }
+                if open.failed(now) == open { Ok(open) } else { self.open_circuit(subject, open, now).await }
             }
         }
     }
 
     /// Opens a circuit that is as `from`; of many that do so at once one does.
-    async fn open_circuit(&self, provider: ProviderId, from: Circuit, now: Timestamp) -> Result<Circuit, Error> {
+    async fn open_circuit(&self, subject: &Subject, from: Circuit, now: Timestamp) -> Result<Circuit, Error> {
         let opened = from.failed(now);
         let call = self
-            .circuit_row(provider)
+            .circuit_row(subject)
             .update_expression(
                 "SET #failures = :failures, #opened = :opened, #open_until = :open_until, #expires_at = :expires_at \
                  REMOVE #probe_until",
@@ -109,7 +121,7 @@ impl Store {
         };
         Ok(match update("open a circuit", call).await? {
             Ended::Written(_) => {
-                tracing::warn!(%provider, opened = opened.opened, open_until = ?opened.open_until, "a provider is down: calls to it wait");
+                tracing::warn!(subject = subject.name, opened = opened.opened, open_until = ?opened.open_until, "it is down: calls to it wait");
                 opened
             }
             // Another opened it, or a success closed it.
@@ -123,8 +135,20 @@ impl Store {
     /// # Errors
     /// [`Error`] if the table cannot be written.
     pub async fn circuit_succeeded(&self, provider: ProviderId) -> Result<(), Error> {
+        self.succeeded(&Subject::of(provider)).await
+    }
+
+    /// As [`Self::circuit_succeeded`], for the sink.
+    ///
+    /// # Errors
+    /// [`Error`] if the table cannot be written.
+    pub async fn sink_succeeded(&self) -> Result<(), Error> {
+        self.succeeded(&Subject::sink()).await
+    }
+
+    async fn succeeded(&self, subject: &Subject) -> Result<(), Error> {
         let call = self
-            .circuit_row(provider)
+            .circuit_row(subject)
             .update_expression("REMOVE #failures, #opened, #open_until, #probe_until, #probe_mark")
             .condition_expression("attribute_exists(#failures)")
             .set_expression_attribute_names(names(&["failures", "opened", "open_until", "probe_until", "probe_mark"]));
@@ -137,10 +161,22 @@ impl Store {
     /// # Errors
     /// [`Error`] if the table cannot be written.
     pub async fn claim_probe(&self, provider: ProviderId, now: Timestamp) -> Result<Gate, Error> {
+        self.probe(&Subject::of(provider), now).await
+    }
+
+    /// As [`Self::claim_probe`], for the sink.
+    ///
+    /// # Errors
+    /// [`Error`] if the table cannot be written.
+    pub async fn claim_sink_probe(&self, now: Timestamp) -> Result<Gate, Error> {
+        self.probe(&Subject::sink(), now).await
+    }
+
+    async fn probe(&self, subject: &Subject, now: Timestamp) -> Result<Gate, Error> {
         let mark = new_mark();
         let probe_until = Circuit::default().probing(now).probe_until.unwrap_or(now);
         let call = self
-            .circuit_row(provider)
+            .circuit_row(subject)
             .update_expression("SET #probe_until = :until, #probe_mark = :mark")
             .condition_expression(
                 "#open_until <= :now AND (attribute_not_exists(#probe_until) OR #probe_until <= :now)",
@@ -161,12 +197,62 @@ impl Store {
         })
     }
 
+    /// How the sink is: its circuit, and until when it has asked everybody to wait. One consistent read.
+    ///
+    /// # Errors
+    /// [`Error`] if the table cannot be read.
+    pub async fn sink_health(&self) -> Result<SinkHealth, Error> {
+        let row = self.get("read how the sink is", &self.tables.integrations, keys::sink_circuit()).await?;
+        let row = row.unwrap_or_default();
+        Ok(SinkHealth { circuit: circuit(&row), blocked_until: moment(&row, "blocked_until") })
+    }
+
+    /// Notes that the sink asks everybody to wait. A longer wait that is noted already stays. One request.
+    ///
+    /// # Errors
+    /// [`Error`] if the table cannot be written.
+    pub async fn sink_blocked(&self, until: Timestamp, now: Timestamp) -> Result<(), Error> {
+        let call = self
+            .circuit_row(&Subject::sink())
+            .update_expression("SET #blocked_until = :until, #expires_at = :expires_at")
+            .condition_expression("attribute_not_exists(#blocked_until) OR #blocked_until < :until")
+            .set_expression_attribute_names(names(&["blocked_until", "expires_at"]))
+            .expression_attribute_values(":until", ms(until))
+            .expression_attribute_values(":expires_at", n(now.timestamp() + KEPT_DAYS * 86_400));
+        update("note that the sink asks to wait", call).await.map(|_| ())
+    }
+
     fn circuit_row(
         &self,
-        provider: ProviderId,
+        subject: &Subject,
     ) -> aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder {
-        let key = keys::circuit(provider).attributes();
+        let key = subject.key.clone().attributes();
         self.client.update_item().table_name(&self.tables.integrations).set_key(key)
+    }
+}
+
+/// How the sink is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SinkHealth {
+    /// Whether it answers.
+    pub circuit: Circuit,
+    /// Until when it has asked everybody to wait.
+    pub blocked_until: Option<Timestamp>,
+}
+
+/// Whose circuit it is.
+struct Subject {
+    key: keys::Key,
+    name: &'static str,
+}
+
+impl Subject {
+    fn of(provider: ProviderId) -> Self {
+        Self { key: keys::circuit(provider), name: provider.as_str() }
+    }
+
+    fn sink() -> Self {
+        Self { key: keys::sink_circuit(), name: "sink" }
     }
 }
 

@@ -36,6 +36,12 @@ impl Cursor {
         Ok(Self(sk))
     }
 
+    /// The place after this resource in a list of an integration's records.
+    #[must_use]
+    pub fn after_record(id: domain::IntegrationId, external_id: &domain::ExternalId) -> Self {
+        Self::after(crate::keys::record(id, external_id).sk)
+    }
+
     /// A cursor after the row with this sort key.
     pub(crate) const fn after(sk: String) -> Self {
         Self(sk)

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::KeysAndAttributes;
-use domain::Timestamp;
 use domain::message::IntegrationRef;
 use domain::subscription::Subscription;
+use domain::{ProviderId, Timestamp};
+use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::Store;
 use crate::call::{Ended, Item, n, names, new_mark, number, put, s, text, values};
@@ -16,6 +17,8 @@ use crate::subscriptions::{key_of, read};
 
 /// How long a delivery is remembered; no provider repeats one for longer.
 const DELIVERY_DAYS: i64 = 7;
+/// How long an offered key is kept.
+const OFFER_SECONDS: i64 = 86_400;
 
 /// What the tables know of a delivery.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -99,5 +102,29 @@ impl Store {
             Ended::Written(_) => true,
             Ended::Failed(old) => old.is_some_and(|row| text(&row, "mark") == Some(mark.as_str())),
         })
+    }
+
+    /// Keeps the key that a handshake of this provider offered for an operator to read, for a day; a later one takes its place. One request.
+    ///
+    /// # Errors
+    /// [`Error`] if the table cannot be written.
+    pub async fn keep_offered_key(
+        &self,
+        provider: ProviderId,
+        key: &SecretString,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let keys::Key { pk, sk } = keys::offered_key(provider);
+        let call = self
+            .client
+            .put_item()
+            .table_name(&self.tables.limits)
+            .item(keys::PK, s(pk))
+            .item(keys::SK, s(sk))
+            .item("offered_key", s(key.expose_secret()))
+            .item("offered_at", s(now.to_rfc3339()))
+            .item("expires_at", n(now.timestamp() + OFFER_SECONDS));
+        call.send().await.map_err(|e| Error::dynamo("keep an offered key", e))?;
+        Ok(())
     }
 }

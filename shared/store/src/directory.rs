@@ -63,10 +63,11 @@ pub struct Membership {
     pub role: Role,
 }
 
-/// A row: its key beside the entity's own attributes, which are stored under the names above.
-fn row(key: keys::Key, entity: impl Serialize) -> Result<Item, Error> {
+/// A row: its key and what it is listed under, beside the entity's own attributes, which are stored under the names above.
+fn row(key: keys::Key, listed_under: &str, entity: impl Serialize) -> Result<Item, Error> {
     let mut item = encode_item(entity)?;
     item.extend(key.attributes().into_iter().flatten());
+    item.insert("listed_under".to_owned(), s(listed_under));
     Ok(item)
 }
 
@@ -94,7 +95,7 @@ impl Store {
             .client
             .put_item()
             .table_name(&self.tables.directory)
-            .set_item(Some(row(keys::user(id), &user)?))
+            .set_item(Some(row(keys::user(id), keys::USER, &user)?))
             .condition_expression("attribute_not_exists(#pk)")
             .set_expression_attribute_names(names(&["pk"]));
         match put("enter a user", call).await? {
@@ -108,7 +109,7 @@ impl Store {
     /// # Errors
     /// [`Error`] if the table cannot be written.
     pub async fn put_user(&self, user: &User) -> Result<(), Error> {
-        self.put_directory("write a user", row(keys::user(&user.id), user)?).await
+        self.put_directory("write a user", row(keys::user(&user.id), keys::USER, user)?).await
     }
 
     /// An organization, or `None`. One consistent read.
@@ -125,7 +126,7 @@ impl Store {
     /// # Errors
     /// [`Error`] if the table cannot be written.
     pub async fn put_organization(&self, organization: &Organization) -> Result<(), Error> {
-        let item = row(keys::organization(&organization.id), organization)?;
+        let item = row(keys::organization(&organization.id), keys::ORGANIZATION, organization)?;
         self.put_directory("write an organization", item).await
     }
 
@@ -144,7 +145,7 @@ impl Store {
     /// # Errors
     /// [`Error`] if the table cannot be written.
     pub async fn put_membership(&self, organization: &OrganizationId, member: &Membership) -> Result<(), Error> {
-        let item = row(keys::membership(organization, &member.user), member)?;
+        let item = row(keys::membership(organization, &member.user), &keys::memberships_of(&member.user), member)?;
         self.put_directory("write a membership", item).await
     }
 

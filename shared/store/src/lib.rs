@@ -1,16 +1,22 @@
 #![doc = include_str!("../README.md")]
 
+mod audit;
 mod call;
 mod circuit;
+mod counters;
 mod cursor;
 mod deliveries;
 mod directory;
 mod error;
+mod idempotency;
 mod integrations;
 mod items;
 mod jobs;
 mod keys;
 mod limits;
+mod listing;
+mod memories;
+mod newest;
 mod pages;
 mod records;
 mod registry;
@@ -22,13 +28,18 @@ mod work;
 
 pub use aws_sdk_dynamodb::Client;
 
+pub use audit::{AuditFilter, AuditLog};
+pub use circuit::SinkHealth;
+pub use counters::{ByStatus, Connected, Day, RunSums, Stats, WITHIN_SECONDS};
 pub use cursor::{BadCursor, Cursor};
 pub use deliveries::KnownDelivery;
 pub use directory::{Membership, Organization, User};
 pub use domain::rate::{Held, Reserved};
 pub use error::Error;
+pub use idempotency::{Idempotency, IdempotencyClaim};
 pub use integrations::{DUE_SHARDS, Due, DueKind, DuePlace, Finished, RunEnd, Saved, Settings, Started, StatusChange};
-pub use jobs::{Cancelled, Claim, Progress};
+pub use jobs::{Cancelled, Claim, JobFilter, PageMark, PageNumbers, Progress, Timeline};
+pub use memories::Adopted;
 pub use pages::{PageRow, resource_key};
 pub use records::{RecordMark, Written};
 pub use registry::RegistryEntry;

@@ -9,6 +9,7 @@ use crate::call::{decode, names, query_all, s, values};
 use crate::error::Error;
 use crate::items::Binary;
 use crate::items::job::{PAGE_WHAT, PageItem};
+use crate::jobs::PageNumbers;
 use crate::keys;
 
 /// How long pages are kept; a run takes hours at most.
@@ -66,6 +67,12 @@ impl Store {
 pub(crate) fn rows(job_id: JobId, page: &PageRow, fence: u64, now: Timestamp) -> Vec<PageItem> {
     let parts = split(page);
     let count = u32::try_from(parts.len()).unwrap_or(u32::MAX);
+    let numbers = PageNumbers {
+        handed_out: page.handed.len() as u64,
+        unchanged: page.unchanged.len() as u64,
+        skipped: page.skipped.len() as u64,
+        gone: page.gone.len() as u64,
+    };
     let numbered = parts.into_iter().zip(0u32..);
     numbered
         .map(|(part, number)| {
@@ -83,6 +90,8 @@ pub(crate) fn rows(job_id: JobId, page: &PageRow, fence: u64, now: Timestamp) ->
                 unchanged: Binary::of_keys(&part.unchanged),
                 skipped: Binary::of_keys(&part.skipped),
                 gone: part.gone,
+                recorded_at: (number == 0).then_some(now),
+                numbers: (number == 0).then_some(numbers),
                 expires_at: now.timestamp() + PAGE_DAYS * 86_400,
             }
         })

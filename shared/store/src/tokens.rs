@@ -7,7 +7,7 @@
 //! Each taken lease has a higher number than any before, reconnections included. A holder that slept past its lease finds
 //! the number moved on and its write refused, so an old pair never replaces a newer one.
 
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, TransactWriteItem, Update};
 use domain::integration::SealedTokens;
 use domain::message::IntegrationRef;
 use domain::{Status, Timestamp};
@@ -15,8 +15,10 @@ use domain::{Status, Timestamp};
 use crate::Store;
 use crate::call::{Ended, Item, encode, moment, ms, n, names, new_mark, number, or_null, s, text, update, values};
 use crate::error::Error;
+use crate::integrations::built;
 use crate::items::integration::WHAT;
 use crate::keys;
+use crate::retry::{TRIES, back_off};
 
 /// The answer to a request for the refresh lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -213,10 +215,10 @@ impl Store {
 
     /// Records that the provider refused the refresh token for good: TOKEN_EXPIRED, no longer due, lease ended. A paused
     /// integration stays paused and only keeps the reason. `false`: the lease is no longer the caller's, or the
-    /// integration is disconnected. One request; two if paused.
+    /// integration is disconnected. Two requests; when it meets others, two more per try.
     ///
     /// # Errors
-    /// [`Error`] if the table cannot be written.
+    /// [`Error`] if the table cannot be written, or others keep changing the row.
     pub async fn refuse_tokens(
         &self,
         r: &IntegrationRef,
@@ -224,69 +226,57 @@ impl Store {
         last_error: &str,
         now: Timestamp,
     ) -> Result<bool, Error> {
-        let call = || -> Result<_, Error> {
-            Ok(self
-                .client
-                .update_item()
-                .table_name(&self.tables.integrations)
-                .set_key(keys::integration(&r.owner, r.provider).attributes())
-                .expression_attribute_values(":integration_id", s(r.integration_id.to_string()))
-                .expression_attribute_values(":fence", n(fence))
-                .expression_attribute_values(":last_error", s(last_error))
-                .expression_attribute_values(":now", ms(now))
-                .expression_attribute_values(":disconnected", encode(Status::Disconnected)?)
-                .expression_attribute_values(":paused", encode(Status::Paused)?))
-        };
-        let mut attributes = vec![
-            "status",
-            "last_error",
-            "updated_at",
-            "lease_until",
-            "lease_mark",
-            "due_at",
-            "due_shard",
-            "blocked_until",
-            "integration_id",
-            "lease_fence",
-        ];
-        attributes.extend(JOURNAL);
-        let moved = call()?
-            .update_expression(format!(
-                "SET #status = :expired, #last_error = :last_error, #updated_at = :now \
-                 REMOVE #lease_until, #lease_mark, #due_at, #due_shard, #blocked_until, {}",
-                removed(&JOURNAL)
-            ))
-            .condition_expression(
-                "#integration_id = :integration_id AND #lease_fence = :fence \
-                 AND NOT #status IN (:disconnected, :paused)",
-            )
-            .expression_attribute_values(":expired", encode(Status::TokenExpired)?)
-            .set_expression_attribute_names(names(&attributes));
-        let old = match update("record refused tokens", moved).await? {
-            Ended::Written(_) => return Ok(true),
-            Ended::Failed(None) => return Ok(false),
-            Ended::Failed(Some(old)) => old,
-        };
-        if !is_of(&old, r)
-            || number(&old, "lease_fence") != Some(fence)
-            || old.get("status") != Some(&encode(Status::Paused)?)
-        {
-            return Ok(false);
+        const WHAT: &str = "record refused tokens";
+        for tries in 0..TRIES {
+            let row = self.get(WHAT, &self.tables.integrations, keys::integration(&r.owner, r.provider)).await?;
+            let Some(row) = row.filter(|row| is_of(row, r) && number(row, "lease_fence") == Some(fence)) else {
+                return Ok(false);
+            };
+            let from = crate::integrations::read(row)?.status;
+            if from == Status::Disconnected {
+                return Ok(false);
+            }
+            let to = if from == Status::Paused { Status::Paused } else { Status::TokenExpired };
+            let mut writes = vec![self.tokens_refused(r, fence, from, to, last_error, now)?];
+            writes.extend(self.moved(r.provider, Some(from), Some(to))?);
+            if self.transact(WHAT, writes).await? {
+                return Ok(true);
+            }
+            back_off(tries).await;
         }
+        Err(Error::contended(WHAT))
+    }
+
+    fn tokens_refused(
+        &self,
+        r: &IntegrationRef,
+        fence: u64,
+        from: Status,
+        to: Status,
+        last_error: &str,
+        now: Timestamp,
+    ) -> Result<TransactWriteItem, Error> {
         let mut attributes =
             vec!["last_error", "updated_at", "lease_until", "lease_mark", "integration_id", "lease_fence", "status"];
         attributes.extend(JOURNAL);
-        let noted = call()?
-            .update_expression(format!(
-                "SET #last_error = :last_error, #updated_at = :now REMOVE #lease_until, #lease_mark, {}",
-                removed(&JOURNAL)
-            ))
-            .condition_expression(
-                "#integration_id = :integration_id AND #lease_fence = :fence AND #status = :paused \
-                 AND #status <> :disconnected",
-            )
-            .set_expression_attribute_names(names(&attributes));
-        Ok(matches!(update("record refused tokens", noted).await?, Ended::Written(_)))
+        let mut set = "SET #last_error = :last_error, #updated_at = :now".to_owned();
+        let mut remove = format!(" REMOVE #lease_until, #lease_mark, {}", removed(&JOURNAL));
+        let mut call = Update::builder()
+            .table_name(&self.tables.integrations)
+            .set_key(keys::integration(&r.owner, r.provider).attributes())
+            .condition_expression("#integration_id = :integration_id AND #lease_fence = :fence AND #status = :from")
+            .expression_attribute_values(":integration_id", s(r.integration_id.to_string()))
+            .expression_attribute_values(":fence", n(fence))
+            .expression_attribute_values(":from", encode(from)?)
+            .expression_attribute_values(":last_error", s(last_error))
+            .expression_attribute_values(":now", ms(now));
+        if to == Status::TokenExpired {
+            set.push_str(", #status = :to");
+            remove.push_str(", #due_at, #due_shard, #blocked_until");
+            attributes.extend(["due_at", "due_shard", "blocked_until"]);
+            call = call.expression_attribute_values(":to", encode(to)?);
+        }
+        built(call.update_expression(set + &remove).set_expression_attribute_names(names(&attributes)))
     }
 }
 

@@ -59,16 +59,30 @@ impl Store {
         let Some(integration) = found.filter(|found| found.id == r.integration_id) else { return Ok(None) };
         let key = integration.rate_key();
         let limits = rows.remove(&self.tables.limits).unwrap_or_default();
-        if let (Some(item), true) = (limits.into_iter().next(), limit.as_ref() == Some(&key)) {
-            self.note_limit(&key, item)?;
+        // An account's limit, or one of its meters that this process was told of.
+        let own =
+            |limit: &String| limit.strip_prefix(&key).is_some_and(|rest| rest.is_empty() || rest.starts_with('#'));
+        match limit.filter(own) {
+            Some(limit) => {
+                if let Some(item) = limits.into_iter().next() {
+                    self.note_limit(&limit, item)?;
+                }
+            }
+            None => self.limits_seen.remember(r.integration_id, key),
         }
-        self.limits_seen.remember(r.integration_id, key);
         let records = rows.remove(&self.tables.records).unwrap_or_default().into_iter().map(|row| {
             let record: Record = decode::<RecordItem>(RECORD, row)?.into();
             Ok((record.external_id.clone(), record))
         });
         let records = records.collect::<Result<_, Error>>()?;
         Ok(Some(Work { integration, circuit: circuits.first().map(circuit).unwrap_or_default(), records }))
+    }
+
+    /// Remembers which limit an integration's fetches count against, so that [`Self::find_work`] reads its row along. Makes no call.
+    pub fn counts_against(&self, integration: domain::IntegrationId, limit: &str) {
+        if self.limits_seen.key_of(integration).is_none_or(|known| known != limit) {
+            self.limits_seen.remember(integration, limit.to_owned());
+        }
     }
 
     /// Rows of several tables, by table, until DynamoDB has processed all keys.

@@ -124,6 +124,28 @@ impl Actor {
         self.finish(request).await
     }
 
+    /// Any request with any headers, and this body just as it is.
+    ///
+    /// # Errors
+    /// If the API does not answer.
+    pub async fn send_with(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<String>,
+    ) -> anyhow::Result<Answer> {
+        let mut request = self.http.request(method.parse()?, format!("{}{path}", self.api));
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
+        request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        if let Some(body) = body {
+            request = request.body(body);
+        }
+        self.finish(request).await
+    }
+
     /// `POST` with these headers and no body, as providers send webhooks.
     ///
     /// # Errors

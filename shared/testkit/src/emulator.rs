@@ -73,6 +73,12 @@ impl Emulator {
         }
     }
 
+    /// What a function's clients are made of.
+    #[must_use]
+    pub const fn config(&self) -> &SdkConfig {
+        &self.config
+    }
+
     /// The emulator's address.
     #[must_use]
     pub fn endpoint(&self) -> &str {
@@ -98,6 +104,14 @@ impl Emulator {
             directory: self.table(&stack, "DirectoryTable").await?,
             limits: self.table(&stack, "LimitsTable").await?,
         })
+    }
+
+    /// An audit log in a new table.
+    ///
+    /// # Errors
+    /// If the template or the emulator says no.
+    pub async fn audit_log(&self) -> Result<store::AuditLog> {
+        Ok(store::AuditLog::new(self.dynamodb.clone(), self.table(&unique("it"), "AuditTable").await?))
     }
 
     async fn table(&self, stack: &str, resource: &str) -> Result<String> {

@@ -5,7 +5,9 @@ pub mod emulator;
 pub mod nowhere;
 pub mod people;
 pub mod proxy;
+mod rows;
 pub mod sandbox;
+pub mod sinks;
 pub mod stack;
 pub mod wait;
 

@@ -98,6 +98,27 @@ impl Stack {
         Ok(documents)
     }
 
+    /// Rows of a table, as JSON, in which one of these texts stands. It reads the whole table: for the small ones of tests.
+    ///
+    /// # Errors
+    /// If the table is not described or cannot be read.
+    pub async fn rows_with(&self, table: &str, texts: &[&str]) -> anyhow::Result<Vec<Value>> {
+        let name = self.tables.get(table).with_context(|| format!("stack.json lacks table {table}"))?;
+        let client = aws_sdk_dynamodb::Client::new(&lambda::aws_config().await);
+        let mut items = client.scan().table_name(name).consistent_read(true).into_paginator().items().send();
+        let mut rows = Vec::new();
+        while let Some(item) = items.next().await {
+            let row =
+                Value::Object(item?.iter().map(|(name, value)| (name.clone(), crate::rows::plain(value))).collect());
+            let text = row.to_string();
+            if texts.iter().any(|wanted| text.contains(wanted)) {
+                rows.push(row);
+            }
+        }
+        rows.sort_by_key(Value::to_string);
+        Ok(rows)
+    }
+
     /// Messages of all queues, those in flight and delayed included, in which this text stands; and such dead letters. Only the
     /// embedded AWS shows that.
     ///

@@ -73,7 +73,37 @@ pub struct ErrorBody {
     #[schema(example = "unknown_provider")]
     pub code: String,
     /// Names this request in our logs.
+    #[schema(example = "01JD0000000000000000000009")]
     pub request_id: String,
+    /// The limit that was met, where one was (402, some 403): `integrations`, `sync_frequency` or `provider`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "integrations")]
+    pub limit: Option<String>,
+    /// How much of it the plan allows: a number or a word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "1")]
+    pub allowed: Option<String>,
+    /// The owner's plan, where it is what limits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "free")]
+    pub plan: Option<String>,
+    /// The plan that would lift the limit, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "pro")]
+    pub upgrade: Option<String>,
+}
+
+/// What a plan limits, and what would lift it. Its fields stand in the error's body, beside `code`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limit {
+    /// What is limited: `integrations`, `sync_frequency` or `provider`.
+    pub limit: &'static str,
+    /// How much the plan allows, where that is a number or a word: `1`, `DAILY`.
+    pub allowed: Option<String>,
+    /// The owner's plan.
+    pub plan: String,
+    /// The next plan that allows what was asked for, where one does.
+    pub upgrade: Option<String>,
 }
 
 #[cfg(test)]

@@ -8,6 +8,8 @@ use axum::response::{IntoResponse, Response};
 use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 
+use crate::envelope::Limit;
+
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// How long a client waits before it asks again when one of our dependencies is down.
@@ -25,6 +27,8 @@ pub struct ApiError {
     pub message: Cow<'static, str>,
     /// When to ask again, sent as `Retry-After` in whole seconds.
     pub retry_after: Option<Duration>,
+    /// The limit that was met, if one was; it travels in the body.
+    pub limit: Option<Box<Limit>>,
     /// The cause, for the log.
     #[source]
     pub source: Option<BoxError>,
@@ -33,13 +37,20 @@ pub struct ApiError {
 impl ApiError {
     /// An error with these words and no cause.
     pub fn new(status: StatusCode, code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, code, message: message.into(), retry_after: None, source: None }
+        Self { status, code, message: message.into(), retry_after: None, limit: None, source: None }
     }
 
     /// The same error with its cause, for the log.
     #[must_use]
     pub fn because(mut self, source: impl Into<BoxError>) -> Self {
         self.source = Some(source.into());
+        self
+    }
+
+    /// The same error, naming the limit that was met and what would lift it.
+    #[must_use]
+    pub fn limited_by(mut self, limit: Limit) -> Self {
+        self.limit = Some(Box::new(limit));
         self
     }
 

@@ -23,7 +23,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let kind = Kind::of(request.headers());
-        let bytes = read(request, state).await?;
+        let bytes = body(request, state).await?;
         match kind {
             Kind::Json => parse_json(&bytes).map(Self),
             Kind::Form | Kind::None | Kind::Other => {
@@ -43,7 +43,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let kind = Kind::of(request.headers());
-        let bytes = read(request, state).await?;
+        let bytes = body(request, state).await?;
         match kind {
             _ if bytes.is_empty() => parse_json(b"{}").map(Self),
             Kind::Form => parse_form(bytes, state).await.map(Self),
@@ -110,7 +110,11 @@ impl Kind {
     }
 }
 
-async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ApiError> {
+/// A request's body, up to the limit.
+///
+/// # Errors
+/// 413 if it is larger, 400 if it breaks off.
+pub async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ApiError> {
     Bytes::from_request(request, state).await.map_err(|error| match error.status() {
         StatusCode::PAYLOAD_TOO_LARGE => ApiError::too_large(),
         _ => ApiError::malformed("the body cannot be read").because(error),

@@ -13,7 +13,7 @@ pub mod request;
 
 pub use access::{Access, Caller, OwnerAdmin, OwnerRead, PlatformAdmin, Scope, Session};
 pub use auth::Authenticator;
-pub use envelope::{Data, ErrorBody, List};
+pub use envelope::{Data, ErrorBody, Limit, List};
 pub use error::ApiError;
 pub use extract::{Body, Json, Path, Query};
 pub use origin::Origins;

@@ -82,11 +82,16 @@ async fn around(State(origins): State<Origins>, mut request: Request, next: Next
 
 /// Gives an error the envelope, keeping status and headers.
 fn with_envelope(response: Response, error: &ApiError, id: &RequestId) -> Response {
+    let limit = error.limit.as_deref();
     let body = ErrorBody {
         success: false,
         error: error.message.clone().into_owned(),
         code: error.code.to_owned(),
         request_id: id.0.clone(),
+        limit: limit.map(|met| met.limit.to_owned()),
+        allowed: limit.and_then(|met| met.allowed.clone()),
+        plan: limit.map(|met| met.plan.clone()),
+        upgrade: limit.and_then(|met| met.upgrade.clone()),
     };
     let (mut parts, _) = response.into_parts();
     let (with_body, body) = axum::Json(body).into_response().into_parts();

@@ -3,13 +3,17 @@
 
 #![expect(clippy::indexing_slicing, reason = "a field that is missing fails the journey, as it should")]
 
+mod admin;
 mod bad_input;
+mod cancelling;
 mod changes;
+mod configuration;
 mod connect;
 mod dead_letters;
 mod faults;
 mod listings;
 mod many;
+mod organizations;
 mod rules;
 mod schedule;
 mod states;

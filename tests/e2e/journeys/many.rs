@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::world::{World, check_counts};
+use testkit::wait;
+
+use crate::world::{SOON, World, check_counts};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn twelve_hundred_files_arrive_over_several_pages() -> anyhow::Result<()> {
@@ -18,5 +20,14 @@ async fn twelve_hundred_files_arrive_over_several_pages() -> anyhow::Result<()> 
     let pages = operations.iter().filter(|name| *name == "files.list").count();
     assert!(pages >= 2, "{pages} pages");
     check_counts(&world.sync("full").await?, [1_200, 0, 1_200, 0, 0, 0]);
+
+    let reference = world.reference().await?;
+    let answer = world.person.delete(&format!("{}?purge=true", crate::world::DRIVE)).await?;
+    assert_eq!((answer.status, &answer.data()["purging"]), (200, &serde_json::json!(true)), "{}", answer.body);
+    wait::until("everything to be gone", SOON, async || {
+        let (records, _) = world.store.records_of(reference.integration_id, None, None, 1).await?;
+        Ok((records.is_empty() && world.stack.documents(&reference).await?.is_empty()).then_some(()))
+    })
+    .await?;
     Ok(())
 }

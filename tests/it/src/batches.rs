@@ -168,7 +168,7 @@ fn resource(id: &str) -> ResourceMessage {
         integration: integration("user/ada").reference(),
         run: None,
         external_id: external_id(id),
-        action: ResourceAction::Sync { resource: None, text: None, listed_at: None },
+        action: ResourceAction::fresh(),
     }
 }
 

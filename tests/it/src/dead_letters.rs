@@ -127,7 +127,7 @@ fn resource(id: &str) -> ResourceMessage {
         integration: integration("user/ada").reference(),
         run: None,
         external_id: external_id(id),
-        action: ResourceAction::Sync { resource: None, text: None, listed_at: None },
+        action: ResourceAction::fresh(),
     }
 }
 
@@ -340,6 +340,8 @@ async fn guarantee_07_a_resource_outlives_its_run() -> Result<()> {
         resource: None,
         text: text.map(str::to_owned),
         listed_at: Some(at(1)),
+        announced_at: None,
+        progress: None,
     };
     let unlisted = ResourceAction::Delete { reason: DeleteReason::NotListed, at: at(1) };
     let counted = text(&of(running.id, "counted", sync(Some("as listed"))));
@@ -348,7 +350,7 @@ async fn guarantee_07_a_resource_outlives_its_run() -> Result<()> {
     setup.bury(&setup.resource_webhook, [text(&of(ended, "unlisted", unlisted.clone()))]).await?;
     assert_eq!(setup.redrive(Wanted::All).await?.redriven, 3);
     let alone = |id: &str, action| text(&ResourceMessage { run: None, ..of(ended, id, action) });
-    let fresh = ResourceAction::Sync { resource: None, text: None, listed_at: None };
+    let fresh = ResourceAction::fresh();
     assert_eq!(taken(&setup.resource).await?, [(counted, 1), (alone("late", fresh), 1)].into());
     assert_eq!(taken(&setup.resource_webhook).await?, [(alone("unlisted", unlisted), 1)].into());
     Ok(())

@@ -55,6 +55,59 @@ async fn members_are_members_of_their_organization_only() -> Result<()> {
 }
 
 #[tokio::test]
+async fn everybody_is_listed_page_by_page() -> Result<()> {
+    let store = store().await?;
+    let names = ["ada", "bob#2", "carl", "dora"];
+    for name in names {
+        store.user_on_first_sight(&UserId::new(name)?, at(0)).await?;
+    }
+    for slug in ["acme", "beta"] {
+        let organization = Organization {
+            id: OrganizationId::new(slug)?,
+            name: slug.to_uppercase(),
+            plan: Plan::Pro,
+            default_frequency: None,
+            default_storage_strategy: None,
+            created_at: at(0),
+        };
+        store.put_organization(&organization).await?;
+    }
+    let (acme, beta) = (OrganizationId::new("acme")?, OrganizationId::new("beta")?);
+    for (organization, name, role) in
+        [(&acme, "ada", Role::Admin), (&beta, "ada", Role::Viewer), (&acme, "carl", Role::Editor)]
+    {
+        store.put_membership(organization, &Membership { user: UserId::new(name)?, role }).await?;
+    }
+
+    let (mut people, mut cursor) = (Vec::new(), None);
+    loop {
+        let (page, next) = store.users(cursor.as_ref(), 3).await?;
+        people.extend(page.into_iter().map(|user| user.id.to_string()));
+        let Some(next) = next else { break };
+        cursor = Some(next);
+    }
+    assert_eq!(people, names);
+    let (organizations, next) = store.organizations(None, 1).await?;
+    assert_eq!(organizations.iter().map(|one| &one.id).collect::<Vec<_>>(), [&acme]);
+    let (rest, end) = store.organizations(next.as_ref(), 1).await?;
+    assert_eq!(rest.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(), ["BETA"]);
+    let (nothing, _) = store.organizations(end.as_ref(), 1).await?;
+    assert!(end.is_none() || nothing.is_empty());
+    assert!(store.users(next.as_ref(), 9).await?.0.is_empty(), "a cursor of another list");
+
+    let (members, next) = store.members(&acme, None, 1).await?;
+    assert_eq!(members, [Membership { user: UserId::new("ada")?, role: Role::Admin }]);
+    let (members, _) = store.members(&acme, next.as_ref(), 1).await?;
+    assert_eq!(members, [Membership { user: UserId::new("carl")?, role: Role::Editor }]);
+    let ada = UserId::new("ada")?;
+    assert_eq!(store.memberships_of(&ada).await?, [(acme.clone(), Role::Admin), (beta.clone(), Role::Viewer)]);
+    store.delete_membership(&acme, &ada).await?;
+    assert_eq!(store.memberships_of(&ada).await?, [(beta, Role::Viewer)]);
+    assert_eq!(store.memberships_of(&UserId::new("dora")?).await?, []);
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_provider_is_entered_on_first_read_and_keeps_what_an_operator_says() -> Result<()> {
     let store = store().await?;
     let entries = store.registry().await?;

@@ -61,7 +61,10 @@ async fn settings_were_saved_and_a_status_was_moved() -> Result<()> {
         blocked_until: None,
         due_at: None,
     };
-    assert!(losing!(proxy, "UpdateItem", store.move_status(&r, &change, at(2))));
+    assert!(losing!(proxy, "TransactWriteItems", store.move_status(&r, &change, at(2))));
+    assert!(losing!(proxy, "TransactWriteItems", store.disconnect(&r, at(3))).is_some());
+    let counted = store.connected().await?.iter().map(|one| one.by_status.total()).sum::<u64>();
+    assert_eq!(counted, 0, "what was repeated is counted once");
     Ok(())
 }
 

@@ -9,18 +9,24 @@
     reason = "a test, and what tests share, fails by panicking"
 )]
 
+mod audit;
 mod batches;
 mod circuit;
+mod connecting;
 mod connections;
+mod counters;
 mod dead_letters;
 mod deliveries;
 mod directory;
 mod due;
 mod envelopes;
+mod everybodys_jobs;
 mod governor;
+mod idempotency;
 mod jobs;
 mod limits;
 mod lost_answers;
+mod memories;
 mod moto;
 mod orders;
 mod outages;
@@ -33,6 +39,8 @@ mod refreshing;
 mod runs;
 mod sample;
 mod schedule;
+mod sinks;
+mod slices;
 mod states;
 mod subscriptions;
 mod token_endpoint;

@@ -48,6 +48,48 @@ async fn an_older_observation_never_overwrites_a_newer_one() -> Result<()> {
     Ok(())
 }
 
+/// Two workers with the same resource: one delivers it, the other found it gone before there was a record, and had nothing to delete.
+#[tokio::test]
+async fn guarantee_03_whoever_writes_second_learns_of_a_delivery_that_it_did_not_see() -> Result<()> {
+    let store = store().await?;
+    let id = id();
+    let (delivered, tombstone) = (record("a", at(5)), Record { state: RecordState::Deleted, ..record("a", at(6)) });
+    assert_eq!(store.save_record_over(id, None, &delivered).await?, Written::Yes);
+    let changed = Written::Changed(Box::new(delivered.clone()));
+    assert_eq!(store.save_record_over(id, None, &tombstone).await?, changed, "later, but blind");
+    assert_eq!(get(&store, id, &external_id("a")).await?, Some(delivered.clone()));
+    // Repeated after a lost answer, a write is its own.
+    assert_eq!(store.save_record_over(id, None, &delivered).await?, Written::Yes);
+
+    assert_eq!(store.save_record_over(id, Some(&delivered), &tombstone).await?, Written::Yes);
+    let late = Record { revision: "late".to_owned(), ..record("a", at(5)) };
+    let stale = Written::Stale(Box::new(tombstone.clone()));
+    assert_eq!(store.save_record_over(id, Some(&delivered), &late).await?, stale);
+    let blind = Record { revision: "blind".to_owned(), ..record("a", at(9)) };
+    let changed = Written::Changed(Box::new(tombstone.clone()));
+    assert_eq!(store.save_record_over(id, Some(&delivered), &blind).await?, changed);
+    // What a purge took is no reason to stop.
+    store.delete_records(id, std::slice::from_ref(&blind.external_id)).await?;
+    assert_eq!(store.save_record_over(id, Some(&tombstone), &blind).await?, Written::Yes);
+    Ok(())
+}
+
+/// A later run's outcome on the record that was read is no other record.
+#[tokio::test]
+async fn an_outcome_noted_meanwhile_does_not_stop_a_write() -> Result<()> {
+    let store = store().await?;
+    let id = id();
+    let noted = ran(3, Outcome::Unchanged);
+    let seen = Record { last_run: ran(1, Outcome::Synced), ..record("a", at(5)) };
+    store.save_record(id, &seen).await?;
+    assert!(store.note_outcome(id, &external_id("a"), noted.expect("some")).await?);
+    let next = Record { last_run: ran(2, Outcome::Synced), revision: "2".to_owned(), ..record("a", at(6)) };
+    assert_eq!(store.save_record_over(id, Some(&seen), &next).await?, Written::Yes);
+    let stored = get(&store, id, &external_id("a")).await?.expect("stored");
+    assert_eq!((stored.revision.as_str(), stored.last_run), ("2", noted));
+    Ok(())
+}
+
 #[tokio::test]
 async fn of_fifty_observations_in_any_order_the_latest_stays() -> Result<()> {
     let store = store().await?;

@@ -2,14 +2,10 @@
 
 use anyhow::Result;
 use domain::integration::SealedTokens;
-use domain::job::Checkpoint;
 use domain::message::IntegrationRef;
-use domain::resource::{Record, RecordState};
-use domain::{
-    AccountId, Counts, ExternalId, Integration, IntegrationConfig, IntegrationId, JobId, JobStatus, Owner, ProviderId,
-    ResourceKind, SealedToken, Status, StorageStrategy, SyncFrequency, SyncJob, SyncMode, Timestamp, Trigger, UserId,
-};
-use store::{Saved, Store};
+use domain::resource::Record;
+use domain::{AccountId, ExternalId, Integration, Owner, SealedToken, Status, SyncJob, SyncMode, Timestamp, testing};
+use store::{RunEnd, Saved, Store};
 use testkit::emulator::Emulator;
 
 /// A moment, in seconds after the beginning of these tests' time: the year 2100, so that the emulator, which goes by its own
@@ -42,33 +38,11 @@ pub fn tokens(version: u64) -> SealedTokens {
 /// An owner's Drive, connected and due, never synced.
 pub fn integration(whose: &str) -> Integration {
     Integration {
-        id: IntegrationId::new(at(0)),
-        owner: owner(whose),
-        provider: ProviderId::GoogleDrive,
         account_id: AccountId::new("permission-1").unwrap(),
         account_name: Some("ada@example.com".to_owned()),
-        status: Status::Active,
-        storage_strategy: StorageStrategy::FullContent,
-        sync_frequency: SyncFrequency::Hourly,
-        config: IntegrationConfig::default(),
-        last_sync_at: None,
-        last_error: None,
-        failures_in_a_row: 0,
-        connected_by: UserId::new("ada").unwrap(),
-        connected_at: at(0),
-        updated_at: at(0),
-        change_cursor: None,
-        active: None,
-        runs: 0,
-        again: None,
-        pending_deletes: None,
-        deletes_confirmed: false,
-        confirmed_count: None,
-        blocked_until: None,
         due_at: Some(at(60)),
-        retry_failed: false,
         tokens: Some(tokens(1)),
-        version: 1,
+        ..testing::integration(whose, at(0)).unwrap()
     }
 }
 
@@ -86,25 +60,24 @@ pub async fn again(store: &Store, r: &IntegrationRef) -> Result<Integration> {
 
 /// The job of the integration's next run.
 pub fn job(of: &Integration, mode: SyncMode) -> SyncJob {
-    SyncJob {
-        id: JobId::new(at(0)),
-        integration_id: of.id,
-        owner: of.owner.clone(),
-        provider: of.provider,
-        mode,
-        trigger: Trigger::Manual,
-        run: of.runs + 1,
-        status: JobStatus::Pending,
-        started_at: at(0),
-        completed_at: None,
-        counts: Counts::default(),
-        error_message: None,
-        failed_resources: Vec::new(),
-        checkpoint: Checkpoint::default(),
+    testing::job(of, mode, at(0))
+}
+
+/// The end of a run that leaves its integration well.
+pub fn end(integration: &Integration, job: SyncJob) -> RunEnd {
+    RunEnd {
+        integration: integration.clone(),
+        last_sync_at: job.completed_at,
+        job,
+        status: Status::Active,
+        last_error: None,
+        failures_in_a_row: 0,
+        change_cursor: Some("next".to_owned()),
+        retry_failed: false,
+        pending_deletes: None,
         deletes_confirmed: false,
-        outages: 0,
-        progress_at: at(0),
-        fence: 0,
+        blocked_until: None,
+        due_at: Some(at(3600)),
     }
 }
 
@@ -113,21 +86,5 @@ pub fn external_id(text: &str) -> ExternalId {
 }
 
 pub fn record(id: &str, observed_at: Timestamp) -> Record {
-    Record {
-        external_id: external_id(id),
-        kind: ResourceKind::File,
-        name: format!("{id}.txt"),
-        mime_type: Some("text/plain".to_owned()),
-        url: None,
-        state: RecordState::Synced,
-        revision: "1".to_owned(),
-        content_hash: Some("hash".to_owned()),
-        memory_id: None,
-        code: None,
-        reason: None,
-        retriable: false,
-        observed_at,
-        last_synced_at: observed_at,
-        last_run: None,
-    }
+    testing::record(external_id(id), observed_at)
 }

@@ -175,3 +175,29 @@ async fn guarantee_10_what_cannot_be_looked_at_keeps_nothing_behind_it_waiting()
     assert_eq!(setup.scheduler.round().await?, Tally { started: 10, ..Tally::default() });
     Ok(())
 }
+
+#[tokio::test]
+async fn the_clock_syncs_what_the_plan_has_a_place_for_and_no_more() -> Result<()> {
+    let setup = Setup::new().await?;
+    let first = connected(&setup.store, "user/ada").await?;
+    // Connected later, while the plan was larger.
+    let second = Integration {
+        id: domain::IntegrationId::new(at(1)),
+        provider: ProviderId::Github,
+        connected_at: at(1),
+        ..crate::sample::integration("user/ada")
+    };
+    setup.store.save_connection(&second, None).await?;
+    assert_eq!(setup.scheduler.round().await?, Tally { started: 1, rescheduled: 1, ..Tally::default() });
+    assert_eq!((setup.jobs(&first).await?.len(), setup.jobs(&second).await?.len()), (1, 0));
+    let kept = again(&setup.store, &second.reference()).await?;
+    assert_eq!((kept.status, kept.due_at.is_some_and(|due| due > at(60))), (domain::Status::Active, true));
+    // A larger plan has a place for both.
+    let mut ada = store::User::new(domain::UserId::new("ada")?, at(0));
+    ada.plan = domain::plan::Plan::Pro;
+    setup.store.put_user(&ada).await?;
+    setup.clock.advance(TimeDelta::days(2));
+    setup.scheduler.round().await?;
+    assert_eq!(setup.jobs(&second).await?.len(), 1);
+    Ok(())
+}

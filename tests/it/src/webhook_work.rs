@@ -6,8 +6,10 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use chrono::TimeDelta;
 use domain::job::Decision;
-use domain::message::{Body, WebhookMessage};
-use domain::{AccountId, Clock as _, Integration, JobStatus, Status, SyncFrequency, SyncJob, SyncMode, Trigger};
+use domain::message::{Body, ResourceAction, ResourceMessage, WebhookMessage};
+use domain::{
+    AccountId, Clock as _, Integration, JobStatus, ProviderId, Status, SyncFrequency, SyncJob, SyncMode, Trigger,
+};
 use integrations::Syncs;
 use providers::Registry;
 use providers::http::Http;
@@ -24,6 +26,7 @@ use crate::webhooks::{Setup, backoff};
 struct Work {
     setup: Setup,
     runs: TestQueue,
+    resources: TestQueue,
     syncs: Syncs,
     worker: WebhookWorker,
 }
@@ -38,8 +41,10 @@ impl Work {
         let syncs = Syncs::new(store.clone(), queue, Arc::clone(&registry), clock.clone());
         let (client, bucket) = (setup.s3.clone(), setup.bucket.clone());
         let bodies = Bodies::new(move || client.clone(), bucket);
-        let worker = WebhookWorker::new(store, syncs.clone(), bodies, registry, clock);
-        Ok(Self { setup, runs, syncs, worker })
+        let resources = setup.emulator.queue("ResourceWebhookQueue").await?;
+        let lane = Queue::new(setup.through.sqs.clone(), resources.url.clone(), backoff(resources.attempts));
+        let worker = WebhookWorker::new(store, syncs.clone(), lane, bodies, registry, clock);
+        Ok(Self { setup, runs, resources, syncs, worker })
     }
 
     /// The integration's jobs.
@@ -70,6 +75,22 @@ impl Work {
             self.syncs.after_run(&before.reference(), Some(mode)).await?;
         }
         Ok(finished)
+    }
+}
+
+/// A delivery of Slack's about a workspace, whose events name what changed.
+fn of_slack(event: serde_json::Value) -> WebhookMessage {
+    let body = serde_json::json!({
+        "type": "event_callback", "team_id": "T1", "event_id": "Ev1", "event_time": 50, "event": event,
+        "authorizations": [{ "team_id": "T1", "user_id": "U0", "is_bot": true }]
+    });
+    WebhookMessage {
+        provider: ProviderId::Slack,
+        integration: None,
+        account: Some(AccountId::new("T1").unwrap()),
+        headers: BTreeMap::new(),
+        body: Body::Text(body.to_string()),
+        received_at: at(100),
     }
 }
 
@@ -280,6 +301,48 @@ async fn what_failed_too_often_is_not_tried_again_for_every_delivery() -> Result
     assert_eq!(again(&work.setup.store, &failing.reference()).await?, failing, "its next try is due when it was");
     work.syncs.request(&failing, SyncMode::Incremental, Trigger::Manual).await?;
     assert_eq!(work.jobs(&failing).await?.len(), 1, "a person may try it");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_a_delivery_names_is_looked_at_for_every_integration_of_the_account_that_syncs_it() -> Result<()> {
+    let work = Work::new().await?;
+    let connect = async |whose: &str, config: serde_json::Value| -> Result<Integration> {
+        let row = Integration {
+            provider: ProviderId::Slack,
+            account_id: AccountId::new("T1")?,
+            config: serde_json::from_value(config)?,
+            ..integration(whose)
+        };
+        work.setup.store.save_connection(&row, None).await?;
+        again(&work.setup.store, &row.reference()).await
+    };
+    let ada = connect("user/ada", serde_json::json!({})).await?;
+    let bob = connect("user/bob", serde_json::json!({})).await?;
+    connect("organization/acme", serde_json::json!({ "channels": ["C9"] })).await?;
+    let message = serde_json::json!({
+        "type": "message", "channel": "C1", "user": "U1", "text": "Hello", "ts": "1700000000.000100",
+        "event_ts": "1700000000.000100", "channel_type": "channel"
+    });
+    work.worker.run(of_slack(message)).await?;
+    let mut named = BTreeMap::new();
+    while work.resources.left().await?.0 > 0 {
+        for received in work.resources.receive().await? {
+            let body: ResourceMessage = serde_json::from_str(&received.body)?;
+            assert_eq!((&body.action, body.run), (&ResourceAction::announced(at(100)), None));
+            named.insert(body.integration.owner.to_string(), body.external_id.to_string());
+            work.resources.delete(&received).await?;
+        }
+    }
+    let thread = "C1/1700000000.000100".to_owned();
+    assert_eq!(named, [(ada.owner.to_string(), thread.clone()), (bob.owner.to_string(), thread)].into());
+    assert_eq!(work.runs.left().await?, (0, 0), "nobody lists for it");
+
+    let renamed =
+        serde_json::json!({ "type": "channel_rename", "channel": { "id": "C1", "name": "new" }, "event_ts": "50.1" });
+    work.worker.run(of_slack(renamed)).await?;
+    let [job] = work.jobs(&ada).await?.try_into().ok().context("one pass")?;
+    assert_eq!((job.mode, job.trigger), (SyncMode::Full, Trigger::Webhook));
     Ok(())
 }
 

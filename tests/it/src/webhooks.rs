@@ -215,7 +215,7 @@ async fn guarantee_32_a_replay_has_no_second_effect() -> Result<()> {
     let mut renamed = ada.delivery(2);
     renamed.headers.insert("x-goog-channel-id".to_owned(), format!("{}x", ada.id));
     assert_eq!(setup.receive(&renamed).await, Answer::InvalidSignature, "under a channel that does not exist");
-    assert_eq!(setup.receiver.receive("slack", None, delivery).await, Answer::UnknownProvider);
+    assert_eq!(setup.receiver.receive("dropbox", None, delivery).await, Answer::UnknownProvider);
     assert_eq!(setup.queue.left().await?, (0, 0), "nothing of this was stored");
     Ok(())
 }

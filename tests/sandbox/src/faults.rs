@@ -50,6 +50,10 @@ pub enum Kind {
     EmptyPage,
     /// The true page with a number where the last item's id belongs.
     WrongTypes,
+    /// The true answer with fields that nobody knows, in the object and in the objects of its lists.
+    ExtraFields,
+    /// The true answer without the fields that say nothing: null, an empty text, list or object.
+    LeanFields,
 }
 
 /// A rule as set: `POST /control/faults`.

@@ -15,6 +15,7 @@ use futures::stream;
 use crate::{
     clock,
     faults::{Kind, Rule, Subject},
+    fields,
     listings::{self, Listing},
     requests::Logged,
     state::Shared,
@@ -54,7 +55,7 @@ pub async fn pass(sandbox: Shared, dialect: Dialect, request: Request, next: Nex
     let started = Instant::now();
     let (mut parts, body) = request.into_parts();
     let uri = parts.extensions.get::<OriginalUri>().map_or_else(|| parts.uri.clone(), |original| original.0.clone());
-    let Ok(body) = to_bytes(body, MAX_BODY).await else {
+    let Ok(mut body) = to_bytes(body, MAX_BODY).await else {
         return (dialect.error)(StatusCode::PAYLOAD_TOO_LARGE, None);
     };
     let seen = Seen {
@@ -92,9 +93,12 @@ pub async fn pass(sandbox: Shared, dialect: Dialect, request: Request, next: Nex
     let interference = if within_limit { fault.as_ref().map(|rule| name(rule.kind)) } else { Some("limit".to_owned()) };
     let cut = fault.as_ref().is_some_and(|rule| matches!(rule.kind, Kind::Reset | Kind::Silent));
     let listing = (dialect.listing)(&operation);
-    let cursor = listing.and_then(|listing| parameter(seen.query, listing.token)).unwrap_or_default();
+    let cursor = listing.and_then(|listing| cursor(&seen, listing.token)).unwrap_or_default();
     if let (Some(listing), Some((_, original))) = (listing, listings::after_empty(&cursor)) {
-        parts.uri = with_parameter(&parts.uri, listing.token, original);
+        match with_field(&body, listing.token, original) {
+            Some(other) => body = other,
+            None => parts.uri = with_parameter(&parts.uri, listing.token, original),
+        }
     }
     let run = next.run(Request::from_parts(parts, Body::from(body)));
     let mut response = match fault {
@@ -128,7 +132,7 @@ async fn spoil(
             tokio::time::sleep(delay).await;
             Some(run.await)
         }
-        Kind::Delay | Kind::Trickle | Kind::Truncate => Some(run.await),
+        Kind::Delay | Kind::Trickle | Kind::Truncate | Kind::ExtraFields | Kind::LeanFields => Some(run.await),
         kind if is_about_pages(kind) => Some(run.await),
         _ if rule.after_effect => {
             run.await;
@@ -145,6 +149,8 @@ async fn spoil(
         (Kind::Delay, Some(truth)) => truth,
         (Kind::Trickle, Some(truth)) => trickled(truth, delay).await,
         (Kind::Truncate, Some(truth)) => truncated(truth).await,
+        (Kind::ExtraFields, Some(truth)) => reworded(truth, fields::extra).await,
+        (Kind::LeanFields, Some(truth)) => reworded(truth, fields::lean).await,
         (kind, Some(truth)) => match page {
             Some((listing, _)) => spoiled_page(listing, kind, rule.share.unwrap_or(0.3), truth).await,
             None => truth,
@@ -251,6 +257,35 @@ async fn spoiled_page(listing: Listing, kind: Kind, share: f64, response: Respon
     listing.spoil(kind, share, &mut page);
     parts.headers.remove(header::CONTENT_LENGTH);
     Response::from_parts(parts, Body::from(page.to_string()))
+}
+
+/// An answer in JSON, said otherwise; any other stays as it is.
+async fn reworded(response: Response, reword: fn(&mut serde_json::Value)) -> Response {
+    let (mut parts, body) = response.into_parts();
+    let whole = to_bytes(body, usize::MAX).await.unwrap_or_default();
+    let Ok(mut json) = serde_json::from_slice(&whole) else { return Response::from_parts(parts, Body::from(whole)) };
+    reword(&mut json);
+    parts.headers.remove(header::CONTENT_LENGTH);
+    Response::from_parts(parts, Body::from(json.to_string()))
+}
+
+/// Which page is asked for: by the address, or by a JSON body.
+fn cursor(seen: &Seen<'_>, name: &str) -> Option<String> {
+    parameter(seen.query, name).or_else(|| {
+        let body: serde_json::Value = serde_json::from_slice(seen.body).ok()?;
+        body.get(name)?.as_str().map(str::to_owned)
+    })
+}
+
+/// A JSON body with another value of a field that it has; without it, if the value is empty.
+fn with_field(body: &[u8], name: &str, value: &str) -> Option<Bytes> {
+    let mut json: serde_json::Value = serde_json::from_slice(body).ok()?;
+    let fields = json.as_object_mut()?;
+    fields.remove(name)?;
+    if !value.is_empty() {
+        fields.insert(name.to_owned(), value.into());
+    }
+    Some(Bytes::from(json.to_string()))
 }
 
 /// A parameter of a query.

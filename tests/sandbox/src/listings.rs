@@ -14,7 +14,7 @@ pub struct Listing {
     pub items: &'static str,
     /// The field of an item that names it.
     pub id: &'static str,
-    /// The field with the next page's cursor.
+    /// The field with the next page's cursor; of one inside of another both, parted by a dot.
     pub next: &'static str,
     /// The query parameter that asks for a page.
     pub token: &'static str,
@@ -66,9 +66,7 @@ impl Listing {
                 if let Some(last) = self.last {
                     self.remove(page, last);
                 }
-                if let Some(page) = page.as_object_mut() {
-                    page.insert(self.next.to_owned(), json!("loop-a"));
-                }
+                self.lead_on(page, "loop-a");
             }
             Kind::WrongTypes => {
                 let last = page.get_mut(self.items).and_then(Value::as_array_mut).and_then(|items| items.last_mut());
@@ -80,13 +78,30 @@ impl Listing {
         }
     }
 
+    /// `ok` is what Slack's answers begin with; nobody else reads it.
     fn empty(&self, next: &str) -> Value {
-        json!({ self.items: [], self.next: next })
+        let mut page = json!({ self.items: [], "ok": true });
+        self.lead_on(&mut page, next);
+        page
+    }
+
+    fn lead_on(&self, page: &mut Value, next: &str) {
+        let fields = match self.next.split_once('.') {
+            Some((outer, inner)) => [(outer, json!({ inner: next }))],
+            None => [(self.next, json!(next))],
+        };
+        if let Some(page) = page.as_object_mut() {
+            page.extend(fields.map(|(name, value)| (name.to_owned(), value)));
+        }
     }
 
     fn remove(&self, page: &mut Value, field: &str) {
-        if let Some(page) = page.as_object_mut() {
-            page.remove(field);
+        let (object, field) = match field.split_once('.') {
+            Some((outer, inner)) => (page.get_mut(outer), inner),
+            None => (Some(page), field),
+        };
+        if let Some(object) = object.and_then(Value::as_object_mut) {
+            object.remove(field);
         }
     }
 
@@ -136,11 +151,22 @@ mod tests {
     #[test]
     fn an_empty_page_leads_on_to_the_page_that_was_asked_for() {
         let first = FILES.invented(Kind::EmptyPage, "").unwrap();
-        assert_eq!(first, json!({ "files": [], "nextPageToken": "after-empty.1." }));
+        assert_eq!(first, json!({ "files": [], "ok": true, "nextPageToken": "after-empty.1." }));
         let second = FILES.invented(Kind::EmptyPage, "after-empty.1.a.b").unwrap();
         assert_eq!(second["nextPageToken"], "after-empty.2.a.b");
         assert_eq!(after_empty("after-empty.2.a.b"), Some((2, "a.b")));
         assert_eq!(after_empty("real"), None);
+    }
+
+    #[test]
+    fn a_cursor_may_stand_in_an_object_of_its_own() {
+        const MESSAGES: Listing =
+            Listing { items: "messages", id: "ts", next: "response_metadata.next_cursor", token: "cursor", last: None };
+        let mut page = json!({ "messages": [], "response_metadata": { "next_cursor": "more" } });
+        MESSAGES.spoil(Kind::LoopCursor, 0.0, &mut page);
+        assert_eq!(page["response_metadata"], json!({ "next_cursor": "loop-a" }));
+        MESSAGES.spoil(Kind::EndListing, 0.0, &mut page);
+        assert_eq!(page["response_metadata"], json!({}));
     }
 
     #[test]

@@ -3,19 +3,28 @@
 //! It shares no code with the product, so that both cannot misread an API in the same way. Each provider has a folder;
 //! what they share (gate, faults, limits, logs, state) lies beside them.
 
+// Answers with sixty fields are written as one `json!`.
+#![recursion_limit = "256"]
+
 mod clock;
 mod config;
 mod control;
 mod deliveries;
+mod emulated;
 mod faults;
+mod fields;
 mod gate;
+mod github;
 mod google;
 mod limits;
 mod listings;
 mod net;
+mod notion;
 mod pages;
 mod random;
 mod requests;
+mod sending;
+mod slack;
 mod state;
 
 use std::sync::Arc;
@@ -38,7 +47,9 @@ async fn main() -> Result<()> {
     let config = Config::from_env()?;
     let (port, listeners) = net::listen(config.port).await?;
     let sandbox = Arc::new(Sandbox::open(&config, port, net::client()?)?);
-    tokio::spawn(google::drive::push::keep_telling(sandbox.clone()));
+    for emulated in emulated::ALL {
+        (emulated.start)(&sandbox);
+    }
     if let Some(file) = config.state_file.clone() {
         sandbox.save(&file)?;
         tokio::spawn(sandbox.clone().keep_saved(file));
@@ -64,7 +75,7 @@ async fn main() -> Result<()> {
 fn router(sandbox: &Shared) -> Router {
     Router::new()
         .route("/health", routing::get(|| async { Json(json!({ "ok": true })) }))
-        .nest("/google", google::routes(sandbox))
+        .merge(emulated::routes(sandbox))
         .nest("/control", control::routes())
         .merge(pages::routes(sandbox))
         .layer(axum::extract::DefaultBodyLimit::max(MAX_BODY))

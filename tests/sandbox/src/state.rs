@@ -8,15 +8,18 @@ use std::{
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use crate::{
     config::{Config, HostApp},
     deliveries::Deliveries,
     faults::Faults,
+    github::state::GitHub,
     google::state::Google,
     limits::Limits,
+    notion::state::Notion,
     requests::RequestLog,
+    slack::state::Slack,
 };
 
 /// What every handler gets.
@@ -26,6 +29,12 @@ pub type Shared = Arc<Sandbox>;
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct World {
     pub google: Google,
+    #[serde(default)]
+    pub slack: Slack,
+    #[serde(default = "GitHub::empty")]
+    pub github: GitHub,
+    #[serde(default)]
+    pub notion: Notion,
 }
 
 /// What happened on the wire and what shall go wrong on it; lives in memory only.
@@ -45,8 +54,8 @@ pub struct Sandbox {
     pub app: Option<HostApp>,
     /// Requests that the sandbox makes: webhooks, and calls to the host application's API.
     pub http: reqwest::Client,
-    /// Rung after each change, for the task that sends webhooks.
-    pub changed: Notify,
+    /// Counts the changes, for the tasks that send webhooks.
+    changed: watch::Sender<u64>,
     unsaved: Notify,
     /// Held while the file is written, so that two writers never share the new file.
     saving: Mutex<()>,
@@ -60,7 +69,7 @@ impl Sandbox {
         let stored = config.state_file.as_deref().map(load).transpose()?.flatten();
         let world = match stored {
             Some(mut world) => {
-                world.google.after_load();
+                world.after_load();
                 world
             }
             None => World::fresh(config.demo)?,
@@ -70,7 +79,7 @@ impl Sandbox {
             public_url,
             app: config.app.clone(),
             http,
-            changed: Notify::new(),
+            changed: watch::Sender::new(0),
             unsaved: Notify::new(),
             saving: Mutex::new(()),
             world: Mutex::new(world),
@@ -86,9 +95,14 @@ impl Sandbox {
     /// Changes the world; webhooks and the state file follow.
     pub fn write<T>(&self, change: impl FnOnce(&mut World) -> T) -> T {
         let answer = change(&mut lock(&self.world));
-        self.changed.notify_one();
+        self.changed.send_modify(|count| *count = count.wrapping_add(1));
         self.unsaved.notify_one();
         answer
+    }
+
+    /// Tells one task of each change from now on; several changes may be told as one.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
     }
 
     /// Looks at or changes what happens on the wire.
@@ -127,11 +141,24 @@ impl Sandbox {
 }
 
 impl World {
+    /// Rebuilds what is not stored.
+    fn after_load(&mut self) {
+        self.google.after_load();
+    }
+
     /// An empty world, or one with sample content.
     pub fn fresh(demo: bool) -> Result<Self> {
-        let mut world = Self { google: Google::empty() };
+        let mut world = Self {
+            google: Google::empty(),
+            slack: Slack::default(),
+            github: GitHub::empty(),
+            notion: Notion::default(),
+        };
         if demo {
             crate::google::demo::fill(&mut world.google)?;
+            crate::slack::demo::fill(&mut world.slack).map_err(|refused| anyhow::anyhow!("{refused}"))?;
+            crate::github::fill(&mut world.github)?;
+            crate::notion::demo::fill(&mut world.notion)?;
         }
         Ok(world)
     }

@@ -385,7 +385,8 @@ async fn the_stand_in_for_the_host_application_shows_what_the_api_says_and_echoe
     assert!(page.contains("&lt;script&gt;") && !page.contains("<script>"));
 
     let sync = sandbox.http.post(format!("{}/app/do", sandbox.url)).header("cookie", "cognia_session=jwt-of-ada");
-    let (_, heads) = tokio::join!(sync.form(&[("action", "sync")]).send(), receive(&listener, &[202]));
+    let (_, heads) =
+        tokio::join!(sync.form(&[("action", "sync"), ("provider", "google_drive")]).send(), receive(&listener, &[202]));
     assert!(heads[0].starts_with("post /api/integrations/google_drive/sync"));
     assert_eq!(header(&heads[0], "authorization"), "bearer jwt-of-ada");
 }

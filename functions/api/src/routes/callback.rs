@@ -1,5 +1,8 @@
 //! `GET …/integrations/{provider}/callback`: the provider sends the person back. Whatever happens, the answer is a redirect to a
 //! configured page with a word of ours; nothing that the provider or the address said is repeated.
+//!
+//! Below `/api/integrations` it is shared: the state knows whose connection it is. An organization's own takes only its states;
+//! where it is refused, the browser is not sent to that organization's page, since the return address is never taken from the request.
 
 use std::time::Duration;
 
@@ -9,14 +12,16 @@ use connections::{Callback, CallbackError};
 use domain::{Owner, ProviderId, UserId};
 use http::header::SET_COOKIE;
 use http::{HeaderMap, StatusCode};
+use integrations::Action;
 use serde::Deserialize;
+use serde_json::json;
 use utoipa::IntoParams;
 use web::cookie::{self, SetCookie};
 use web::{Query, Session};
 
 use super::connect_integration::cookie_name;
 use crate::error::Result;
-use crate::path::ProviderText;
+use crate::path::{Organization, ProviderText};
 use crate::redirect::{self, slug_of};
 use crate::state::Api;
 
@@ -37,6 +42,7 @@ pub struct CallbackQuery {
     responses((status = 302, description = "To the application, with `?connected=<provider>` or `?error=<code>`")))]
 pub async fn finish_connection(
     ProviderText(text): ProviderText,
+    Organization(organization): Organization,
     Session(session): Session,
     State(api): State<Api>,
     headers: HeaderMap,
@@ -48,7 +54,7 @@ pub async fn finish_connection(
     };
     // What cannot be read (a state that comes twice) is as good as absent.
     let query = query.map(|Query(query)| query).unwrap_or_default();
-    let (to, is_over) = match finish(&api, provider, &query, session.as_ref(), &headers).await {
+    let (to, is_over) = match finish(&api, provider, organization.as_ref(), &query, session.as_ref(), &headers).await {
         Ok(owner) => (api.redirects.connected(&owner, provider), true),
         Err(refused) => {
             refused.log(provider);
@@ -75,6 +81,7 @@ enum Refused {
 async fn finish(
     api: &Api,
     provider: ProviderId,
+    organization: Option<&Owner>,
     query: &CallbackQuery,
     session: Option<&UserId>,
     headers: &HeaderMap,
@@ -84,6 +91,7 @@ async fn finish(
     let name = cookie_name(provider);
     let callback = Callback {
         provider,
+        owner: organization,
         code: &code,
         state: &state,
         browser_cookie: cookie::read(headers, &name),
@@ -96,6 +104,9 @@ async fn finish(
         return Err(Refused::NoCode);
     }
     let integration = api.connections.complete(callback).await.map_err(Refused::Flow)?;
+    let (actor, owner) = (&integration.connected_by, &integration.owner);
+    let detail = json!({"integration_id": integration.id.to_string()});
+    api.audit.note(actor, Action::Connected, Some(owner), Some(provider), detail).await;
     if let Err(error) = api.integrations.connected(&integration).await {
         // It is connected all the same: the scheduler finds the new row by its due time and starts the sync.
         tracing::warn!(integration.id = %integration.id, error = error.to_string(), "the first sync was not started at once");

@@ -1,6 +1,8 @@
 //! `POST …/integrations/{provider}/sync-jobs/{jobId}/cancel`: stops a sync.
 
 use axum::extract::State;
+use integrations::Action;
+use serde_json::json;
 use web::{Data, OwnerAdmin};
 
 use crate::error::Result;
@@ -19,5 +21,6 @@ pub async fn cancel_sync_job(
     State(api): State<Api>,
 ) -> Result<Data<SyncJobRow>> {
     let job = api.integrations.cancel(&scope.owner, provider, job).await?;
+    api.note(&scope, Action::SyncCancelled, provider, json!({"job_id": job.id.to_string()})).await;
     Ok(Data::new(job.into()))
 }

@@ -2,6 +2,8 @@
 
 use axum::extract::State;
 use http::StatusCode;
+use integrations::Action;
+use serde_json::json;
 use web::{Data, OwnerAdmin};
 
 use crate::error::Result;
@@ -19,5 +21,6 @@ pub async fn confirm_deletes(
     State(api): State<Api>,
 ) -> Result<(StatusCode, Data<SyncRequested>)> {
     let requested = api.integrations.confirm_deletes(&scope.owner, provider).await?;
+    api.note(&scope, Action::DeletesConfirmed, provider, json!({"job_id": requested.job_id.to_string()})).await;
     Ok(Data::accepted(SyncRequested::new(requested.job_id)))
 }

@@ -7,15 +7,17 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use connections::{Begin, BeginError, Begun};
 use domain::ProviderId;
-use domain::plan::Plan;
 use http::header::SET_COOKIE;
 use http::{HeaderMap, StatusCode};
+use integrations::Action;
 use serde::Serialize;
+use serde_json::Value;
 use utoipa::ToSchema;
 use web::cookie::SetCookie;
 use web::{ApiError, Data, OwnerAdmin, Scope};
 
 use crate::error::{Error, Result};
+use crate::limits::{Barred, barred};
 use crate::path::Provider;
 use crate::redirect;
 use crate::state::Api;
@@ -62,6 +64,7 @@ pub async fn connect_integration(
         Ok(begun) => begun,
         Err(error) => return Err(explained(error, &api, &scope, provider).await),
     };
+    api.note(&scope, Action::ConnectBegun, provider, Value::Null).await;
     let Begun { auth_url, state, browser_cookie } = begun;
     let mut answer = if web::accept::prefers_html(&headers) {
         redirect::send(StatusCode::SEE_OTHER, auth_url.as_str())?
@@ -84,50 +87,11 @@ pub async fn connect_integration(
 
 /// The error with the limit that was met and what would lift it.
 async fn explained(error: BeginError, api: &Api, scope: &Scope, provider: ProviderId) -> Error {
-    let message = match &error {
-        BeginError::QuotaExceeded => quota_words(scope.plan),
-        BeginError::NotInPlan => match api.store.registry_entry(provider).await {
-            Ok(entry) => {
-                let plans: Vec<_> = entry.allowed_plans.iter().map(|plan| plan.as_str()).collect();
-                format!("this provider is not part of the plan {}; it is in {}", scope.plan.as_str(), plans.join(", "))
-            }
-            Err(error) => return error.into(),
-        },
+    match error {
+        BeginError::QuotaExceeded => barred(api, scope, provider, Barred::Quota).await,
+        BeginError::NotInPlan => barred(api, scope, provider, Barred::NotOffered).await,
         BeginError::NotOAuth | BeginError::NotConfigured | BeginError::Disabled | BeginError::Unavailable(_) => {
-            return error.into();
+            error.into()
         }
-    };
-    let Error(plain) = error.into();
-    Error(ApiError { message: message.into(), ..plain })
-}
-
-fn quota_words(plan: Plan) -> String {
-    let allows = |plan: Plan| match plan.max_integrations() {
-        Some(1) => "1 integration".to_owned(),
-        Some(number) => format!("{number} integrations"),
-        None => "any number of integrations".to_owned(),
-    };
-    let larger = match plan {
-        Plan::Free => format!(", or change to the plan pro ({})", allows(Plan::Pro)),
-        Plan::Pro => format!(", or change to the plan enterprise ({})", allows(Plan::Enterprise)),
-        Plan::Enterprise => String::new(),
-    };
-    format!("the plan {} allows {}; disconnect one first{larger}", plan.as_str(), allows(plan))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_met_limit_says_what_would_lift_it() {
-        assert_eq!(
-            quota_words(Plan::Free),
-            "the plan free allows 1 integration; disconnect one first, or change to the plan pro (5 integrations)"
-        );
-        assert_eq!(
-            quota_words(Plan::Pro),
-            "the plan pro allows 5 integrations; disconnect one first, or change to the plan enterprise (any number of integrations)"
-        );
     }
 }

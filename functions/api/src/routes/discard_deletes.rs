@@ -1,6 +1,8 @@
 //! `POST …/integrations/{provider}/pending-deletes/discard`: deletions that were held back are forgotten.
 
 use axum::extract::State;
+use integrations::Action;
+use serde_json::Value;
 use web::{Data, OwnerAdmin};
 
 use crate::error::Result;
@@ -18,5 +20,6 @@ pub async fn discard_deletes(
     State(api): State<Api>,
 ) -> Result<Data<IntegrationRow>> {
     let integration = api.integrations.discard_deletes(&scope.owner, provider).await?;
+    api.note(&scope, Action::DeletesDiscarded, provider, Value::Null).await;
     Ok(Data::new(IntegrationRow::at(api.clock.now(), integration)))
 }

@@ -2,6 +2,7 @@
 //! path says whose integrations are meant, and the extractor in the signature who may.
 
 mod admin;
+mod browse_integration;
 mod callback;
 mod cancel_sync_job;
 mod configure_integration;
@@ -21,6 +22,7 @@ mod list_sync_jobs;
 mod pause_integration;
 mod put_settings;
 mod resume_integration;
+mod store_credentials;
 mod sync_integration;
 
 use axum::middleware;
@@ -29,17 +31,20 @@ use utoipa_axum::routes;
 
 use crate::document;
 use crate::form;
+use crate::idempotency;
 use crate::state::Api;
 
 /// Everything.
 pub fn all(api: &Api) -> OpenApiRouter<Api> {
     let landing = middleware::from_fn_with_state(api.clone(), form::land);
-    let personal = integrations().layer(landing.clone());
-    let organizations = integrations().merge(settings()).layer(landing);
+    // Inside the landing, so that what is kept is the API's own answer.
+    let once = middleware::from_fn_with_state(api.clone(), idempotency::once);
+    let personal = integrations().layer(once.clone()).layer(landing.clone());
+    let organizations = integrations().merge(settings()).layer(once.clone()).layer(landing);
     OpenApiRouter::with_openapi(document::head())
         .nest("/api/integrations", personal)
         .nest("/api/organizations/{slug}/integrations", organizations)
-        .nest("/api/admin", administration())
+        .nest("/api/admin", administration().layer(once))
         .merge(about())
 }
 
@@ -50,6 +55,8 @@ fn integrations() -> OpenApiRouter<Api> {
         .routes(routes!(list_connected::list_connected))
         .routes(routes!(connect_integration::connect_integration))
         .routes(routes!(callback::finish_connection))
+        .routes(routes!(store_credentials::store_credentials))
+        .routes(routes!(browse_integration::browse_integration))
         .routes(routes!(get_integration::get_integration, disconnect_integration::disconnect_integration))
         .routes(routes!(configure_integration::configure_integration))
         .routes(routes!(sync_integration::sync_integration))
@@ -75,8 +82,15 @@ fn administration() -> OpenApiRouter<Api> {
         .routes(routes!(admin::put_registry_entry::put_registry_entry))
         .routes(routes!(admin::list_dead_letters::list_dead_letters))
         .routes(routes!(admin::redrive_dead_letters::redrive_dead_letters))
-        .routes(routes!(admin::put_user::put_user))
-        .routes(routes!(admin::put_organization::put_organization))
+        .routes(routes!(admin::list_all_sync_jobs::list_all_sync_jobs))
+        .routes(routes!(admin::get_any_sync_job::get_any_sync_job))
+        .routes(routes!(admin::get_stats::get_stats))
+        .routes(routes!(admin::list_audit::list_audit))
+        .routes(routes!(admin::list_users::list_users))
+        .routes(routes!(admin::get_user::get_user, admin::put_user::put_user))
+        .routes(routes!(admin::list_organizations::list_organizations))
+        .routes(routes!(admin::get_organization::get_organization, admin::put_organization::put_organization))
+        .routes(routes!(admin::list_members::list_members))
         .routes(routes!(admin::put_member::put_member, admin::delete_member::delete_member))
 }
 

@@ -1,6 +1,8 @@
 //! `POST …/integrations/{provider}/pause`: no syncs until it is resumed.
 
 use axum::extract::State;
+use integrations::Action;
+use serde_json::Value;
 use web::{Data, OwnerAdmin};
 
 use crate::error::Result;
@@ -18,5 +20,6 @@ pub async fn pause_integration(
     State(api): State<Api>,
 ) -> Result<Data<IntegrationRow>> {
     let integration = api.integrations.pause(&scope.owner, provider).await?;
+    api.note(&scope, Action::Paused, provider, Value::Null).await;
     Ok(Data::new(IntegrationRow::at(api.clock.now(), integration)))
 }

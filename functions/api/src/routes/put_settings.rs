@@ -2,7 +2,9 @@
 
 use axum::extract::State;
 use domain::{StorageStrategy, SyncFrequency};
+use integrations::Action;
 use serde::Deserialize;
+use serde_json::json;
 use utoipa::ToSchema;
 use web::{Data, Json, OwnerAdmin};
 
@@ -36,5 +38,10 @@ pub async fn put_settings(
     organization.default_frequency = body.sync_frequency;
     organization.default_storage_strategy = body.storage_strategy;
     api.store.put_organization(&organization).await?;
+    let detail = json!({
+        "sync_frequency": organization.default_frequency,
+        "storage_strategy": organization.default_storage_strategy,
+    });
+    api.audit.note(&scope.caller.id, Action::SettingsChanged, Some(&scope.owner), None, detail).await;
     Ok(Data::new((&organization).into()))
 }

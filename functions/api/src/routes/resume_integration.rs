@@ -1,6 +1,8 @@
 //! `POST …/integrations/{provider}/resume`: syncs go on, beginning with what was missed.
 
 use axum::extract::State;
+use integrations::Action;
+use serde_json::Value;
 use web::{Data, OwnerAdmin};
 
 use crate::error::Result;
@@ -18,5 +20,6 @@ pub async fn resume_integration(
     State(api): State<Api>,
 ) -> Result<Data<IntegrationRow>> {
     let integration = api.integrations.resume(&scope.owner, provider).await?;
+    api.note(&scope, Action::Resumed, provider, Value::Null).await;
     Ok(Data::new(IntegrationRow::at(api.clock.now(), integration)))
 }

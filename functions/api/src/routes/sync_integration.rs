@@ -3,7 +3,9 @@
 use axum::extract::State;
 use domain::SyncMode;
 use http::StatusCode;
+use integrations::Action;
 use serde::Deserialize;
+use serde_json::json;
 use utoipa::ToSchema;
 use web::{Body, Data, OwnerAdmin};
 
@@ -18,7 +20,7 @@ use crate::wire::words;
 #[serde(deny_unknown_fields)]
 pub struct SyncWanted {
     /// Everything, or what has changed since the last sync (the default).
-    #[schema(schema_with = words::mode)]
+    #[schema(schema_with = words::mode_or_null)]
     mode: Option<SyncMode>,
 }
 
@@ -35,5 +37,7 @@ pub async fn sync_integration(
 ) -> Result<(StatusCode, Data<SyncRequested>)> {
     let mode = body.mode.unwrap_or(SyncMode::Incremental);
     let requested = api.integrations.sync_now(&scope.owner, provider, mode).await?;
+    let detail = json!({"mode": mode, "job_id": requested.job_id.to_string(), "started": requested.started});
+    api.note(&scope, Action::SyncRequested, provider, detail).await;
     Ok(Data::accepted(SyncRequested::new(requested.job_id)))
 }

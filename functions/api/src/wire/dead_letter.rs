@@ -1,6 +1,6 @@
 //! Dead letters as administrators see them: what they are about, never what they hold.
 
-use domain::{OwnerKind, Timestamp};
+use domain::{Owner, OwnerKind, Timestamp};
 use integrations::dead_letters::{Explained, Listing, Redriven, Refused, WorkQueue};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -109,6 +109,12 @@ pub struct RefusedRow {
     code: &'static str,
 }
 
+impl From<&Owner> for OwnerOf {
+    fn from(owner: &Owner) -> Self {
+        Self { kind: owner.kind(), id: owner.id().to_owned() }
+    }
+}
+
 impl From<Listing> for DeadLetterList {
     fn from(listing: Listing) -> Self {
         let mut totals = DeadLetterTotals::default();
@@ -127,10 +133,7 @@ impl From<Listing> for DeadLetterList {
 
 impl From<Explained> for DeadLetterRow {
     fn from(letter: Explained) -> Self {
-        let owner = letter
-            .integration
-            .as_ref()
-            .map(|integration| OwnerOf { kind: integration.owner.kind(), id: integration.owner.id().to_owned() });
+        let owner = letter.integration.as_ref().map(|integration| OwnerOf::from(&integration.owner));
         Self {
             id: letter.id,
             queue: letter.queue.as_str(),

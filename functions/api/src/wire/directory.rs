@@ -1,11 +1,12 @@
 //! Rows of the directory and of the provider registry.
 
 use domain::plan::{Plan, PlatformRole, Role};
-use domain::{StorageStrategy, SyncFrequency, Timestamp};
+use domain::{OrganizationId, StorageStrategy, SyncFrequency, Timestamp};
 use serde::Serialize;
-use store::{Membership, Organization, RegistryEntry, User};
+use store::{Connected, Membership, Organization, RegistryEntry, User};
 use utoipa::ToSchema;
 
+use super::stats::ConnectedRow;
 use super::words;
 
 /// A person.
@@ -30,6 +31,36 @@ pub struct UserRow {
 impl From<User> for UserRow {
     fn from(user: User) -> Self {
         Self { id: user.id.into(), plan: user.plan, role: user.role, active: user.active, created_at: user.created_at }
+    }
+}
+
+/// A person, and where they are a member.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = UserDetails)]
+pub struct UserDetailsRow {
+    #[serde(flatten)]
+    user: UserRow,
+    /// The organizations that they are a member of.
+    memberships: Vec<MembershipRow>,
+}
+
+/// A person's membership.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Membership)]
+pub struct MembershipRow {
+    /// The organization's slug.
+    #[schema(example = "acme")]
+    slug: String,
+    /// What the person may do there.
+    #[schema(schema_with = words::role)]
+    role: Role,
+}
+
+impl UserDetailsRow {
+    /// The row of a person with these memberships.
+    pub fn new(user: User, memberships: Vec<(OrganizationId, Role)>) -> Self {
+        let memberships = memberships.into_iter().map(|(slug, role)| MembershipRow { slug: slug.into(), role });
+        Self { user: user.into(), memberships: memberships.collect() }
     }
 }
 
@@ -113,17 +144,21 @@ pub struct RegistryRow {
     /// The configuration that new integrations start with.
     #[schema(value_type = Object)]
     default_config: serde_json::Map<String, serde_json::Value>,
+    /// The integrations that are connected there now.
+    connected: ConnectedRow,
 }
 
 impl RegistryRow {
-    /// The row of a provider of this name.
-    pub fn new(entry: RegistryEntry, name: &'static str) -> Self {
+    /// The row of a provider of this name, of which so much is connected.
+    pub fn new(entry: RegistryEntry, name: &'static str, connected: &[Connected]) -> Self {
+        let of = connected.iter().find(|one| one.provider == entry.provider);
         Self {
             provider: entry.provider.to_string(),
             name,
             enabled: entry.enabled,
             allowed_plans: entry.allowed_plans,
             default_config: entry.default_config.0,
+            connected: of.map(|one| one.by_status).unwrap_or_default().into(),
         }
     }
 }

@@ -114,7 +114,7 @@ impl From<SyncJob> for SyncJobRow {
             triggered_by: job.trigger,
             started_at: job.started_at,
             completed_at: job.completed_at,
-            expected_end_at: job.checkpoint.expected_end_at.filter(|_| !job.status.is_final()),
+            expected_end_at: job.checkpoint.done_about().filter(|_| !job.status.is_final()),
             resources_found: job.counts.found,
             resources_synced: job.counts.synced,
             resources_unchanged: job.counts.unchanged,

@@ -50,6 +50,25 @@ pub struct ProviderRow {
     /// The JSON Schema of an integration's `config`.
     #[schema(value_type = Object)]
     config_schema: serde_json::Value,
+    /// What a person enters to connect an account; empty where they sign in at the provider.
+    credentials: Vec<FieldRow>,
+}
+
+/// A field of the form by which an account is connected.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = CredentialField)]
+pub struct FieldRow {
+    /// Its name in requests.
+    #[schema(example = "apiKey")]
+    name: &'static str,
+    /// Its name for people.
+    #[schema(example = "API key")]
+    title: &'static str,
+    /// What belongs into it, and where to find that.
+    description: &'static str,
+    /// Whether it is not to be shown while it is entered.
+    secret: bool,
 }
 
 /// What a provider can do.
@@ -104,6 +123,15 @@ impl ProviderRow {
             allowed_plans: entry.allowed_plans.clone(),
             connected,
             config_schema: provider.config_schema(),
+            credentials: provider.credentials().map_or_else(Vec::new, |form| {
+                let row = |field: &providers::credentials::Field| FieldRow {
+                    name: field.name,
+                    title: field.title,
+                    description: field.description,
+                    secret: field.secret,
+                };
+                form.fields.iter().map(row).collect()
+            }),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The closed sets of words, for the OpenAPI document. The values themselves are written and read by `domain`.
 
+use domain::ProviderId;
+use domain::audit::Action;
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
 fn one_of(words: &[&str]) -> Object {
@@ -37,10 +39,6 @@ pub fn work_queue() -> Object {
     one_of(&["sync", "webhook", "resource", "resource_webhook"])
 }
 
-pub fn work_queue_or_null() -> Object {
-    or_null(work_queue())
-}
-
 pub fn dead_letter_code() -> Object {
     one_of(&["failed", "worker_lost", "undecodable"])
 }
@@ -55,6 +53,10 @@ pub fn redrive_refusal() -> Object {
 
 pub fn mode() -> Object {
     one_of(&["full", "incremental"])
+}
+
+pub fn mode_or_null() -> Object {
+    or_null(mode())
 }
 
 pub fn trigger() -> Object {
@@ -77,6 +79,40 @@ pub fn resource_kind() -> Object {
     one_of(&["file", "message", "page", "issue", "record"])
 }
 
+pub fn provider() -> Object {
+    let ids: Vec<&str> = ProviderId::ALL.iter().map(|id| id.as_str()).collect();
+    one_of(&ids)
+}
+
+pub fn action() -> Object {
+    let words: Vec<&str> = Action::ALL.iter().map(|action| action.as_str()).collect();
+    one_of(&words)
+}
+
+pub fn moment() -> Object {
+    one_of(&["asked_for", "taken_up", "page", "deletions", "last_progress", "ended"])
+}
+
+/// A person's id.
+pub fn person() -> Object {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .pattern(Some("^[^\\x00-\\x1f\\x7f-\\x9f]+$"))
+        .max_length(Some(128))
+        .examples(["ada"])
+        .build()
+}
+
+/// An owner by kind and id.
+pub fn owner() -> Object {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .pattern(Some("^(user|organization)/[^\\x00-\\x1f\\x7f-\\x9f]+$"))
+        .max_length(Some(141))
+        .examples(["user/ada"])
+        .build()
+}
+
 pub fn category() -> Object {
     one_of(&["storage", "productivity", "communication", "development", "crm", "other"])
 }
@@ -87,6 +123,20 @@ pub fn auth_type() -> Object {
 
 pub fn plan() -> Object {
     one_of(&["free", "pro", "enterprise"])
+}
+
+pub fn plan_or_null() -> Object {
+    or_null(plan())
+}
+
+pub fn platform_role_or_null() -> Object {
+    or_null(platform_role())
+}
+
+pub fn plans_or_null() -> utoipa::openapi::schema::Array {
+    let mut plans = plans();
+    plans.schema_type = [Type::Array, Type::Null].into_iter().collect();
+    plans
 }
 
 pub fn plans() -> utoipa::openapi::schema::Array {

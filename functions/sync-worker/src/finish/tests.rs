@@ -3,10 +3,7 @@
 use domain::integration::ActiveRun;
 use domain::job::Checkpoint;
 use domain::status::ERROR_AFTER;
-use domain::{
-    AccountId, Counts, IntegrationConfig, IntegrationId, JobId, ProviderId, StorageStrategy, SyncFrequency, Trigger,
-    UserId,
-};
+use domain::{JobId, Trigger};
 
 use super::*;
 
@@ -16,57 +13,28 @@ fn at(second: i64) -> Timestamp {
 
 fn integration() -> Integration {
     Integration {
-        id: IntegrationId::new(at(0)),
-        owner: "user/ada".parse().unwrap(),
-        provider: ProviderId::GoogleDrive,
-        account_id: AccountId::new("7").unwrap(),
-        account_name: None,
         status: Status::RateLimited,
-        storage_strategy: StorageStrategy::FullContent,
-        sync_frequency: SyncFrequency::Hourly,
-        config: IntegrationConfig::default(),
-        last_sync_at: None,
         last_error: Some("before".to_owned()),
         failures_in_a_row: 3,
-        connected_by: UserId::new("ada").unwrap(),
-        connected_at: at(0),
-        updated_at: at(0),
         change_cursor: Some("old".to_owned()),
         active: Some(ActiveRun { job_id: JobId::new(at(1)), run: 4 }),
         runs: 4,
-        again: None,
-        pending_deletes: None,
-        deletes_confirmed: false,
-        confirmed_count: None,
         blocked_until: Some(at(5)),
         due_at: Some(at(6)),
         retry_failed: true,
-        tokens: None,
-        version: 1,
+        ..domain::testing::integration("user/ada", at(0)).unwrap()
     }
 }
 
 fn job(mode: SyncMode) -> SyncJob {
-    let integration = integration();
     SyncJob {
-        id: JobId::new(at(1)),
-        integration_id: integration.id,
-        owner: integration.owner,
-        provider: integration.provider,
-        mode,
         trigger: Trigger::Schedule,
         run: 4,
         status: JobStatus::Running,
-        started_at: at(1),
-        completed_at: None,
-        counts: Counts::default(),
-        error_message: None,
-        failed_resources: Vec::new(),
         checkpoint: Checkpoint { changes_from: Some("new".to_owned()), ..Checkpoint::default() },
-        deletes_confirmed: false,
-        outages: 0,
         progress_at: at(2),
         fence: 1,
+        ..domain::testing::job(&integration(), mode, at(1))
     }
 }
 

@@ -40,6 +40,10 @@ pub enum Kind {
     Run,
     /// Bring webhook subscriptions up to date.
     Subscribe,
+    /// Delete what was synced of a disconnected integration.
+    Purge,
+    /// Sum up a cancelled run.
+    Count,
     /// Work on a delivery.
     Delivery,
     /// Fetch a resource and deliver it.
@@ -55,6 +59,8 @@ impl Kind {
         match self {
             Self::Run => "run",
             Self::Subscribe => "subscribe",
+            Self::Purge => "purge",
+            Self::Count => "count",
             Self::Delivery => "delivery",
             Self::SyncResource => "sync_resource",
             Self::DeleteResource => "delete_resource",
@@ -114,6 +120,10 @@ fn names(queue: WorkQueue, body: &str) -> Option<Names> {
                 Names { job_id: Some(job_id), ..of(Kind::Run, integration) }
             }
             SyncMessage::Subscribe { integration } => of(Kind::Subscribe, integration),
+            SyncMessage::Purge { integration, .. } => of(Kind::Purge, integration),
+            SyncMessage::Count { integration, job_id } => {
+                Names { job_id: Some(job_id), ..of(Kind::Count, integration) }
+            }
         },
         WorkQueue::Webhook => {
             let message: WebhookMessage = serde_json::from_str(body).ok()?;

@@ -225,7 +225,9 @@ impl DeadLetters {
                 Ok(SyncMessage::Run { integration, job_id, .. }) => {
                     self.run(letter, &integration, job_id, progress).await
                 }
-                Ok(SyncMessage::Subscribe { .. }) | Err(_) => Ok(Way::Back(letter.body.clone())),
+                Ok(SyncMessage::Subscribe { .. } | SyncMessage::Purge { .. } | SyncMessage::Count { .. }) | Err(_) => {
+                    Ok(Way::Back(letter.body.clone()))
+                }
             },
             WorkQueue::Webhook => Ok(Way::Back(letter.body.clone())),
             WorkQueue::Resource | WorkQueue::ResourceWebhook => match serde_json::from_str(&letter.body) {
@@ -304,7 +306,7 @@ fn for_itself(message: ResourceMessage) -> ResourceMessage {
             reason: DeleteReason::Trashed | DeleteReason::Removed | DeleteReason::AccessLost,
             ..
         }
-        | ResourceAction::Sync { .. } => ResourceAction::Sync { resource: None, text: None, listed_at: None },
+        | ResourceAction::Sync { .. } => ResourceAction::fresh(),
     };
     ResourceMessage { run: None, action, ..message }
 }
@@ -334,12 +336,19 @@ mod tests {
 
     #[test]
     fn what_outlived_its_run_is_looked_at_afresh() {
-        let fresh = ResourceAction::Sync { resource: None, text: None, listed_at: None };
+        let fresh = ResourceAction::fresh();
         let check = |action: ResourceAction, expected: &ResourceAction| {
             let alone = for_itself(message(action));
             assert_eq!((alone.run, &alone.action), (None, expected));
         };
-        check(ResourceAction::Sync { resource: None, text: Some("old".to_owned()), listed_at: Some(at(5)) }, &fresh);
+        let listed = ResourceAction::Sync {
+            resource: None,
+            text: Some("old".to_owned()),
+            listed_at: Some(at(5)),
+            announced_at: None,
+            progress: None,
+        };
+        check(listed, &fresh);
         check(ResourceAction::Delete { reason: DeleteReason::Trashed, at: at(5) }, &fresh);
         let unlisted = ResourceAction::Delete { reason: DeleteReason::NotListed, at: at(5) };
         check(unlisted.clone(), &unlisted);

@@ -25,6 +25,8 @@ pub(super) enum Step {
         delay: Duration,
         /// With this reserved call, and not before it is due.
         slot: Option<Timestamp>,
+        /// What is sent in its place; `None`: itself.
+        instead: Option<Box<str>>,
     },
     /// Put the message among the dead letters.
     Bury {
@@ -107,7 +109,7 @@ fn step(received: &Received, error: JobError, attempts: u32) -> Option<Step> {
             let delay = Duration::from_secs(wanted.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX));
             let delay = delay.clamp(Duration::from_secs(1), LONGEST_DELAY);
             tracing::info!(queue.message_id = message_id, delay_s = delay.as_secs(), reason = cause, "message waits");
-            Some(Step::SendAgain { delay, slot: error.slot })
+            Some(Step::SendAgain { delay, slot: error.slot, instead: error.instead })
         }
         Decision::Poison => {
             tracing::error!(

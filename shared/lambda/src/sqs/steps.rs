@@ -21,11 +21,11 @@ pub(super) async fn act<M>(queues: &Queues<M>, steps: Vec<(Received, Step)>) -> 
                 continue;
             }
             match step {
-                Step::SendAgain { delay, slot } => again.push(
+                Step::SendAgain { delay, slot, instead } => again.push(
                     place,
                     Again {
                         group: received.group.clone(),
-                        body: received.body.clone(),
+                        body: instead.as_deref().unwrap_or(&received.body).to_owned(),
                         delay: *delay,
                         slot: *slot,
                         spent: received.attempt.saturating_sub(1),

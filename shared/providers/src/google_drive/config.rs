@@ -13,6 +13,9 @@ const MAX_FOLDERS: usize = 50;
 /// Shared drives that a filter may name. Each has a feed and a webhook of its own.
 const MAX_DRIVES: usize = 200;
 
+/// The largest limit on size that makes sense to set; every JSON reader knows numbers up to here exactly.
+const MAX_BYTES: u64 = 1 << 50;
+
 /// Short names of file types, and the media types that they stand for.
 const SHORT_NAMES: &[(&str, &[&str])] = &[
     ("document", &[wire::DOCUMENT]),
@@ -100,12 +103,7 @@ impl Config {
             types: field("fileTypes").map(types).transpose()?.filter(|types| !types.is_empty()),
             max_bytes: match field("maxBytes") {
                 None => None,
-                Some(value) => Some(
-                    value
-                        .as_u64()
-                        .filter(|bytes| *bytes > 0)
-                        .ok_or("maxBytes takes a whole number of bytes, at least 1.")?,
-                ),
+                Some(value) => Some(bytes(value)?),
             },
         })
     }
@@ -126,11 +124,28 @@ fn is_of(mime_type: &str, wanted: &str) -> bool {
     }
 }
 
+fn bytes(value: &Value) -> Result<u64, String> {
+    // 10.0 is as whole a number as 10, to JSON Schema and to people.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole, and in the range")]
+    let whole = |number: f64| (number.fract() == 0.0 && (1.0..=9.0e15).contains(&number)).then_some(number as u64);
+    let number = value.as_u64().or_else(|| value.as_f64().and_then(whole));
+    number
+        .filter(|bytes| (1..=MAX_BYTES).contains(bytes))
+        .ok_or_else(|| format!("maxBytes takes a whole number of bytes from 1 to {MAX_BYTES}."))
+}
+
 fn ids(field: &str, value: &Value, most: usize) -> Result<BTreeSet<String>, String> {
     let wrong =
         || format!("{field} takes a list of at most {most} ids, as they stand in the address of a folder or drive.");
     let list = value.as_array().filter(|list| list.len() <= most).ok_or_else(wrong)?;
-    list.iter().map(|id| id.as_str().filter(|id| is_id(id)).map(str::to_owned).ok_or_else(wrong)).collect()
+    let ids: BTreeSet<String> = list
+        .iter()
+        .map(|id| id.as_str().filter(|id| is_id(id)).map(str::to_owned).ok_or_else(wrong))
+        .collect::<Result<_, _>>()?;
+    if ids.len() < list.len() {
+        return Err(format!("{field} names an id twice."));
+    }
+    Ok(ids)
 }
 
 /// Whether a text has the form of a Drive id. What has not never becomes part of a URL or a query.
@@ -205,13 +220,13 @@ pub fn schema() -> Value {
                 "maxItems": 100,
                 "items": {"anyOf": [
                     {"enum": SHORT_NAMES.iter().map(|(name, _)| *name).collect::<Vec<_>>()},
-                    {"type": "string", "pattern": "^[^/\\s]+/[^/\\s]+$"}
+                    {"type": "string", "maxLength": 128, "pattern": "^[A-Za-z0-9!#$&^_.+-]+/([A-Za-z0-9!#$&^_.+-]+|\\*)$"}
                 ]}
             },
             "maxBytes": {
                 "title": "Largest file",
                 "description": "Only files up to this many bytes.",
-                "type": ["integer", "null"], "minimum": 1
+                "type": ["integer", "null"], "minimum": 1, "maximum": MAX_BYTES
             }
         }
     })
@@ -235,12 +250,9 @@ mod tests {
 
     #[test]
     fn a_wrong_field_is_named_and_the_schema_agrees() {
-        let schema = jsonschema::validator_for(&schema()).unwrap();
         let check = |text: &str, names: &str| {
             let error = read(text).unwrap_err();
             assert!(error.starts_with(names) && error.ends_with('.'), "{text}: {error}");
-            let agrees = !schema.is_valid(&serde_json::from_str(text).unwrap()) || names == "modifiedAfter";
-            assert!(agrees, "{text} passes the schema");
         };
         check(r#"{"folders":"root"}"#, "folders");
         check(r#"{"folders":["a b"]}"#, "folders");
@@ -252,9 +264,67 @@ mod tests {
         check(r#"{"maxBytes":0}"#, "maxBytes");
         check(r#"{"maxBytes":1.5}"#, "maxBytes");
         check(r#"{"folder":["a"]}"#, "folder is not");
-        assert!(schema.is_valid(&serde_json::from_str(
-            r#"{"folders":["root"],"sharedDrives":["0A"],"modifiedAfter":"2026-01-31T00:00:00Z","fileTypes":["pdf","text/*"],"maxBytes":9}"#
-        ).unwrap()));
+    }
+
+    #[test]
+    fn the_published_schema_takes_exactly_what_is_taken() {
+        let schema = jsonschema::options().should_validate_formats(true).build(&schema()).unwrap();
+        let many = |count: usize| json!((0..count).map(|n| format!("f{n}")).collect::<Vec<_>>());
+        let long = "x".repeat(129);
+        let (far, farther) = (json!(MAX_BYTES), json!(MAX_BYTES + 1));
+        let values = [
+            json!(null),
+            json!(true),
+            json!(false),
+            json!(0),
+            json!(1),
+            json!(-1),
+            json!(1.0),
+            json!(1.5),
+            json!(1e300),
+            far,
+            farther,
+            json!(""),
+            json!("root"),
+            json!("2026-01-31T00:00:00Z"),
+            json!("2026-01-31T00:00:00.5+02:00"),
+            json!("2026-01-31"),
+            json!("2026-02-31T00:00:00Z"),
+            json!({}),
+            json!([]),
+            json!([null]),
+            json!([1]),
+            json!(["root"]),
+            json!(["a", "a"]),
+            json!(["a b"]),
+            json!(["a/b"]),
+            json!(["x' or 'y"]),
+            json!([""]),
+            json!([long]),
+            json!(["pdf", "text/*"]),
+            json!(["*/*"]),
+            json!(["text/"]),
+            json!(["text/a b"]),
+            json!(["TEXT/Plain"]),
+            json!(["pdf "]),
+            json!([format!("text/{long}")]),
+            many(50),
+            many(51),
+            many(100),
+            many(101),
+            many(200),
+            many(201),
+            json!([["root"]]),
+        ];
+        for field in ["folders", "sharedDrives", "modifiedAfter", "fileTypes", "maxBytes", "other"] {
+            for value in &values {
+                let config = json!({ field: value });
+                let taken = Config::read(&serde_json::from_value(config.clone()).unwrap());
+                assert_eq!(taken.is_ok(), schema.is_valid(&config), "{config}: {taken:?}");
+            }
+        }
+        let whole = r#"{"folders":["root"],"sharedDrives":["0A"],"modifiedAfter":"2026-01-31T00:00:00Z","fileTypes":["pdf","text/*"],"maxBytes":9}"#;
+        assert!(read(whole).is_ok() && schema.is_valid(&serde_json::from_str(whole).unwrap()));
     }
 
     #[test]

@@ -40,7 +40,7 @@ pub async fn fetch(api: Api<'_>, id: &ExternalId, known: Option<&Resource>) -> R
         }
         None => (original, bytes(api, id.as_str(), &resource).await?),
     };
-    Ok(Fetched { resource, body: Body::File { mime_type, file } })
+    Ok(Fetched { resource, body: Body::File { mime_type, file }, next: None })
 }
 
 /// The formats that a native kind is exported in, best first. Sheets go as XLSX because CSV has the first sheet only.
@@ -99,6 +99,7 @@ mod tests {
     use crate::error::DOWNLOAD_QUOTA;
     use crate::google_drive::GoogleDrive;
     use crate::google_drive::wire::File;
+    use crate::provider::FetchRequest;
     use crate::testing::{Reply, Seen, Server, google};
     use crate::{Http, Provider as _};
     use serde_json::json;
@@ -110,7 +111,8 @@ mod tests {
     async fn fetched(server: &Server, known: Option<&Resource>) -> Result<(String, String), Kind> {
         let id = ExternalId::new("a").unwrap();
         let drive = GoogleDrive::new(Http::new());
-        let fetched = drive.fetch(&google(server), &id, known).await.map_err(|error| error.kind)?;
+        let fetched =
+            drive.fetch(&google(server), FetchRequest::whole(&id, known)).await.map_err(|error| error.kind)?;
         let Body::File { mime_type, file } = fetched.body else { panic!("no file") };
         Ok((mime_type, std::fs::read_to_string(file.path()).unwrap()))
     }

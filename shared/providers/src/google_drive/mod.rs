@@ -3,6 +3,7 @@
 #![doc = include_str!("quirks.md")]
 
 mod auth;
+mod browse;
 mod changes;
 mod client;
 mod config;
@@ -19,7 +20,7 @@ mod wire;
 use async_trait::async_trait;
 use domain::provider::{AuthType, Category, RateLimits};
 use domain::resource::DeleteReason;
-use domain::{AccountId, ExternalId, IntegrationConfig, ProviderId, Resource};
+use domain::{AccountId, ExternalId, IntegrationConfig, ProviderId};
 
 use self::client::{Api, error, malformed};
 use self::config::Config;
@@ -27,7 +28,8 @@ use self::scope::Scope;
 use crate::error::{Kind, ProviderError};
 use crate::http::Http;
 use crate::provider::{
-    Access, Account, Fetched, From, ListRequest, Manifest, OAuth, Page, Provider, RefreshTokens, Webhooks,
+    Access, Account, BrowseRequest, Choices, FetchRequest, Fetched, From, ListRequest, Manifest, OAuth, Page, Provider,
+    RefreshTokens, Webhooks,
 };
 
 /// Drive counts 325,000 quota units a minute for a person and project. A download or export costs 200 of them, a listing 100, all else 5;
@@ -103,13 +105,12 @@ impl Provider for GoogleDrive {
         }
     }
 
-    async fn fetch(
-        &self,
-        access: &Access,
-        id: &ExternalId,
-        known: Option<&Resource>,
-    ) -> Result<Fetched, ProviderError> {
-        fetch::fetch(self.api(access), id, known).await
+    async fn fetch(&self, access: &Access, request: FetchRequest<'_>) -> Result<Fetched, ProviderError> {
+        fetch::fetch(self.api(access), request.id, request.known).await
+    }
+
+    async fn browse(&self, access: &Access, request: BrowseRequest<'_>) -> Result<Choices, ProviderError> {
+        browse::browse(self.api(access), request).await
     }
 
     async fn confirm_gone(

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::GoogleDrive;
 use crate::error::Kind;
 use crate::testing::{Reply, Seen, Server, config, google};
-use crate::{From, Http, ListRequest, Page, Provider as _};
+use crate::{FetchRequest, From, Http, ListRequest, Page, Provider as _};
 
 const CURSOR: &str = r#"{"v":1,"user":"10","drives":{}}"#;
 
@@ -49,7 +49,7 @@ impl Drive {
         *self.body.lock().unwrap() = body.to_vec();
         let config = config(json!({"sharedDrives": false}));
         let request = ListRequest { config: &config, from, page: None };
-        let Page { resources, gone, next, cursor, relist } =
+        let Page { resources, gone, next, cursor, relist, .. } =
             self.provider.list(&google(&self.server), request).await.map_err(|error| error.kind)?;
         let listed = resources.into_iter().map(|listed| listed.resource.external_id.to_string());
         Ok(Told {
@@ -300,7 +300,7 @@ async fn guarantee_43_no_error_repeats_what_was_sent_or_what_was_answered() {
         let errors = [
             drive.list(&access, everything).await.err(),
             drive.list(&access, changes).await.err(),
-            drive.fetch(&access, &id, None).await.err(),
+            drive.fetch(&access, FetchRequest::whole(&id, None)).await.err(),
             drive.test_connection(&access).await.err(),
             drive.start_cursor(&access, &settings).await.err(),
             drive.confirm_gone(&access, &settings, &id).await.err(),

@@ -106,6 +106,7 @@ pub struct DriveList {
 #[derive(Debug, Deserialize)]
 pub struct Drive {
     pub id: String,
+    pub name: Option<String>,
 }
 
 /// `changes.getStartPageToken`.

@@ -1,8 +1,8 @@
 //! Connecting, configuring and disconnecting: the writes of a person's making. Each raises the row's version.
 
-use aws_sdk_dynamodb::types::{Put, ReturnValue, TransactWriteItem};
+use aws_sdk_dynamodb::types::{ConditionCheck, Put, TransactWriteItem, Update};
 use domain::message::IntegrationRef;
-use domain::{Integration, Status, SyncMode, Timestamp};
+use domain::{Integration, Owner, ProviderId, Status, SyncMode, Timestamp};
 
 use super::{Saved, Settings, read};
 use crate::Store;
@@ -17,29 +17,73 @@ impl Store {
     ///
     /// `replaces` is the version of the row that was read (`None`: there was none); the new version is one more, or 1.
     /// [`Saved::Conflict`] also when a run started, ended or was asked for since that read, since the whole row is written.
-    /// One request; when it meets others, two per try.
+    /// One request for a new row, two to replace one; when it meets others, two per try.
     ///
     /// # Errors
     /// [`Error`] if the table cannot be written, or others keep changing the row.
     pub async fn save_connection(&self, integration: &Integration, replaces: Option<u64>) -> Result<Saved, Error> {
+        self.save_connection_beside(integration, replaces, &[]).await
+    }
+
+    /// As [`Self::save_connection`], as long as the owner has none of these other providers connected: of two connections at once that
+    /// together exceed a plan, one is made. [`Saved::Conflict`] if one of them is connected by now.
+    ///
+    /// # Errors
+    /// As [`Self::save_connection`].
+    pub async fn save_connection_beside(
+        &self,
+        integration: &Integration,
+        replaces: Option<u64>,
+        unconnected: &[ProviderId],
+    ) -> Result<Saved, Error> {
         const WHAT: &str = "save a connection";
         let version = replaces.map_or(1, |read| read + 1);
+        // What is replaced has a status that is counted, and that moves without a new version.
+        let mut stored = match replaces {
+            Some(_) => self.get_integration(&integration.owner, integration.provider).await?,
+            None => None,
+        };
         for tries in 0..TRIES {
-            let row = self.connection_row(integration, replaces, version)?;
-            let account = self.account_row(integration)?;
-            if self.transact(WHAT, vec![row, account]).await? {
+            if !is_as_read(stored.as_ref(), integration, replaces) {
+                return Ok(Saved::Conflict);
+            }
+            let from = stored.as_ref().map(|row| row.status);
+            let mut writes =
+                vec![self.connection_row(integration, replaces, version, from)?, self.account_row(integration)?];
+            writes.extend(self.moved(integration.provider, from, Some(integration.status))?);
+            for provider in unconnected {
+                writes.push(self.not_connected(&integration.owner, *provider)?);
+            }
+            if self.transact(WHAT, writes).await? {
                 return Ok(Saved::Yes);
             }
-            let stored = self.get_integration(&integration.owner, integration.provider).await?;
+            let rows = self.integrations_of(&integration.owner).await?;
+            let is_beside =
+                |row: &Integration| unconnected.contains(&row.provider) && row.status != Status::Disconnected;
+            let is_crowded = rows.iter().any(is_beside);
+            stored = rows.into_iter().find(|row| row.provider == integration.provider);
             if stored.as_ref().is_some_and(|row| row.version == version && is_ours(row, integration)) {
                 return Ok(Saved::Yes);
             }
-            if !is_as_read(stored.as_ref(), integration, replaces) {
+            if is_crowded {
                 return Ok(Saved::Conflict);
             }
             back_off(tries).await;
         }
         Err(Error::contended(WHAT))
+    }
+
+    /// The condition that an owner has not connected a provider.
+    fn not_connected(&self, owner: &Owner, provider: ProviderId) -> Result<TransactWriteItem, Error> {
+        let check = ConditionCheck::builder()
+            .table_name(&self.tables.integrations)
+            .set_key(keys::integration(owner, provider).attributes())
+            .condition_expression("attribute_not_exists(#pk) OR #status = :disconnected")
+            .set_expression_attribute_names(names(&["pk", "status"]))
+            .expression_attribute_values(":disconnected", encode(Status::Disconnected)?)
+            .build()
+            .map_err(|e| Error::malformed("build a condition", e))?;
+        Ok(TransactWriteItem::builder().condition_check(check).build())
     }
 
     /// The write of the integration's row.
@@ -48,6 +92,7 @@ impl Store {
         integration: &Integration,
         replaces: Option<u64>,
         version: u64,
+        from: Option<Status>,
     ) -> Result<TransactWriteItem, Error> {
         let put = Put::builder()
             .table_name(&self.tables.integrations)
@@ -57,8 +102,9 @@ impl Store {
             return built(put.set_expression_attribute_names(names(&["pk"])));
         };
         let mut put = put
-            .set_expression_attribute_names(names(&["version", "runs", "active_job_id", "again"]))
+            .set_expression_attribute_names(names(&["version", "status", "runs", "active_job_id", "again"]))
             .expression_attribute_values(":version", n(replaces))
+            .expression_attribute_values(":from", encode(from)?)
             .expression_attribute_values(":runs", n(integration.runs));
         let active = match integration.active {
             Some(run) => {
@@ -74,7 +120,9 @@ impl Store {
             }
             None => "attribute_not_exists(#again)",
         };
-        built(put.condition_expression(format!("#version = :version AND #runs = :runs AND {active} AND {again}")))
+        built(put.condition_expression(format!(
+            "#version = :version AND #status = :from AND #runs = :runs AND {active} AND {again}"
+        )))
     }
 
     /// The write of the row that remembers the account.
@@ -189,16 +237,37 @@ impl Store {
     /// dropped. What was known of the content and the change cursor stays.
     ///
     /// Gives the row as it was, with the sealed tokens, so that they can be revoked; `None` if it was disconnected already,
-    /// is another integration or is not there. One request.
+    /// is another integration or is not there. Two requests; when it meets others, two more per try.
     ///
     /// # Errors
-    /// [`Error`] if the table cannot be written.
+    /// [`Error`] if the table cannot be written, or others keep changing the row.
     pub async fn disconnect(&self, r: &IntegrationRef, now: Timestamp) -> Result<Option<Integration>, Error> {
-        let call = self
-            .client
-            .update_item()
+        const WHAT: &str = "disconnect an integration";
+        let mut tried: Option<Integration> = None;
+        for tries in 0..TRIES {
+            let stored = self.find_integration(r).await?;
+            if let (Some(before), Some(stored)) = (&tried, &stored)
+                && is_disconnected_by(stored, before, now)
+            {
+                return Ok(tried);
+            }
+            let Some(stored) = stored.filter(|row| row.status != Status::Disconnected) else { return Ok(None) };
+            let mut writes = vec![self.disconnected(&stored, now)?];
+            writes.extend(self.moved(r.provider, Some(stored.status), None)?);
+            if self.transact(WHAT, writes).await? {
+                return Ok(Some(stored));
+            }
+            tried = Some(stored);
+            back_off(tries).await;
+        }
+        Err(Error::contended(WHAT))
+    }
+
+    /// The write that disconnects, if status, run and tokens still are as read.
+    fn disconnected(&self, read: &Integration, now: Timestamp) -> Result<TransactWriteItem, Error> {
+        let mut call = Update::builder()
             .table_name(&self.tables.integrations)
-            .set_key(keys::integration(&r.owner, r.provider).attributes())
+            .set_key(keys::integration(&read.owner, read.provider).attributes())
             .update_expression(
                 "SET #status = :disconnected, #updated_at = :now, #version = #version + :one, \
                  #deletes_confirmed = :no, #failures_in_a_row = :zero \
@@ -206,7 +275,6 @@ impl Store {
                  #token_version, #lease_until, #lease_mark, #active_job_id, #active_run, #again, #due_at, #due_shard, \
                  #account_key, #pending_deletes, #blocked_until, #last_error",
             )
-            .condition_expression("#integration_id = :integration_id AND #status <> :disconnected")
             .set_expression_attribute_names(names(&[
                 "status",
                 "updated_at",
@@ -233,16 +301,29 @@ impl Store {
                 "integration_id",
             ]))
             .expression_attribute_values(":disconnected", encode(Status::Disconnected)?)
+            .expression_attribute_values(":from", encode(read.status)?)
             .expression_attribute_values(":now", ms(now))
             .expression_attribute_values(":one", n(1))
             .expression_attribute_values(":zero", n(0))
             .expression_attribute_values(":no", aws_sdk_dynamodb::types::AttributeValue::Bool(false))
-            .expression_attribute_values(":integration_id", s(r.integration_id.to_string()))
-            .return_values(ReturnValue::AllOld);
-        match update("disconnect an integration", call).await? {
-            Ended::Written(old) => read(old).map(Some),
-            Ended::Failed(_) => Ok(None),
-        }
+            .expression_attribute_values(":integration_id", s(read.id.to_string()));
+        let active = match read.active {
+            Some(run) => {
+                call = call.expression_attribute_values(":active_job_id", s(run.job_id.to_string()));
+                "#active_job_id = :active_job_id"
+            }
+            None => "attribute_not_exists(#active_job_id)",
+        };
+        let tokens = match &read.tokens {
+            Some(tokens) => {
+                call = call.expression_attribute_values(":token_version", n(tokens.version));
+                "#token_version = :token_version"
+            }
+            None => "attribute_not_exists(#token_version)",
+        };
+        super::built(call.condition_expression(format!(
+            "#integration_id = :integration_id AND #status = :from AND {active} AND {tokens}"
+        )))
     }
 }
 
@@ -260,6 +341,13 @@ fn is_ours(stored: &Integration, wanted: &Integration) -> bool {
         && stored.account_name == wanted.account_name
         && stored.updated_at.timestamp_millis() == wanted.updated_at.timestamp_millis()
         && sealed(stored) == sealed(wanted)
+}
+
+/// Whether the stored row is what disconnecting `before` at `now` made of it: the answer to that write was lost.
+fn is_disconnected_by(stored: &Integration, before: &Integration, now: Timestamp) -> bool {
+    stored.status == Status::Disconnected
+        && stored.version == before.version + 1
+        && stored.updated_at.timestamp_millis() == now.timestamp_millis()
 }
 
 /// Whether the write's conditions hold for the stored row, so that another try may succeed.

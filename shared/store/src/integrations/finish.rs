@@ -30,6 +30,10 @@ impl Store {
             let mut writes = vec![self.release_slot(end, ending, &seen)?];
             if ending == Ending::Whole {
                 writes.push(self.final_job(&end.job)?);
+                writes.push(self.ended(&end.job)?);
+            }
+            if let Some(to) = status_then(end, ending, &seen) {
+                writes.extend(self.moved(end.integration.provider, Some(seen.status), Some(to))?);
             }
             if self.transact(WHAT, writes).await? {
                 return Ok(finished(end, seen.again));
@@ -80,8 +84,7 @@ impl Store {
             .expression_attribute_values(":updated_at", ms(ended_at));
         let (mut call, again_as_read) = again_condition(call, seen.again)?;
         let mut set = "SET #updated_at = :updated_at".to_owned();
-        // What a person or a refused token did meanwhile outlasts what the run says, its due time included.
-        let overtaken = seen.status != end.integration.status && !seen.status.is_scheduled();
+        let overtaken = is_overtaken(end, seen);
         if ending != Ending::SlotOnly {
             set.push_str(
                 ", #last_sync_at = :last_sync_at, #failures_in_a_row = :failures_in_a_row, \
@@ -105,11 +108,11 @@ impl Store {
                 attributes.push("change_cursor");
                 call = call.expression_attribute_values(":change_cursor", s(cursor));
             }
-            if !overtaken {
+            if let Some(status) = status_then(end, ending, seen) {
                 set.push_str(", #status = :status, #last_error = :last_error");
                 attributes.push("last_error");
                 call = call
-                    .expression_attribute_values(":status", encode(end.status)?)
+                    .expression_attribute_values(":status", encode(status)?)
                     .expression_attribute_values(":last_error", or_null(end.last_error.clone().map(AttributeValue::S)));
             }
         }
@@ -141,7 +144,8 @@ impl Store {
                 .set_key(keys::job(job.integration_id, job.id).attributes())
                 .update_expression(
                     "SET #status = :status, #counts = :counts, #failed_resources = :failed_resources, \
-                     #error_message = :error_message, #completed_at = :completed_at, #outages = :outages \
+                     #error_message = :error_message, #completed_at = :completed_at, #outages = :outages, \
+                     #started_under = :started_under \
                      REMOVE #lease_until, #lease_mark",
                 )
                 .condition_expression("#status IN (:pending, :running) AND #fence = :fence")
@@ -152,10 +156,12 @@ impl Store {
                     "error_message",
                     "completed_at",
                     "outages",
+                    "started_under",
                     "lease_until",
                     "lease_mark",
                     "fence",
                 ]))
+                .expression_attribute_values(":started_under", s(keys::started_under(job.id, job.status)))
                 .expression_attribute_values(":status", encode(item.status)?)
                 .expression_attribute_values(":counts", encode(item.counts)?)
                 .expression_attribute_values(":failed_resources", encode(item.failed_resources)?)
@@ -178,6 +184,16 @@ enum Ending {
     Slot,
     /// The job ended otherwise; the slot is to be freed and nothing else said.
     SlotOnly,
+}
+
+/// Whether a person or a refused token did something meanwhile that outlasts what the run says, its due time included.
+fn is_overtaken(end: &RunEnd, seen: &Integration) -> bool {
+    seen.status != end.integration.status && !seen.status.is_scheduled()
+}
+
+/// The status that the end writes over the one that was seen; `None` leaves that.
+fn status_then(end: &RunEnd, ending: Ending, seen: &Integration) -> Option<Status> {
+    (ending != Ending::SlotOnly && !is_overtaken(end, seen)).then_some(end.status)
 }
 
 /// Whether a person has decided on an earlier run's deletions while this one was under way: that decision stands, unless this

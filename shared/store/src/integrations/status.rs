@@ -1,62 +1,65 @@
 //! The status, outside of connecting and of the end of a run, and a person's decision on deletions that wait for one.
 
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem, Update};
 use domain::message::IntegrationRef;
-use domain::{JobId, Timestamp};
+use domain::{Integration, JobId, Timestamp};
 
-use super::{StatusChange, read};
+use super::{StatusChange, built, read};
 use crate::Store;
 use crate::call::{Ended, encode, ms, n, names, or_null, s, update, values};
 use crate::error::Error;
 use crate::keys;
+use crate::retry::{TRIES, back_off};
 
 impl Store {
     /// Moves the status, if it still is what was read. `false`: it is not, or the row is another integration's. One request; two to leave
-    /// what is scheduled while a run is under way.
+    /// what is scheduled while a run is under way; when it meets others, two per try.
     ///
     /// # Errors
-    /// [`Error`] if the table cannot be written.
+    /// [`Error`] if the table cannot be written, or others keep changing the row.
     pub async fn move_status(&self, r: &IntegrationRef, change: &StatusChange, now: Timestamp) -> Result<bool, Error> {
-        let due = match change.due_at {
+        const WHAT: &str = "move an integration's status";
+        let mut due = match change.due_at {
             Some(at) => DueThen::At(at),
             None if change.to.is_scheduled() => DueThen::AsItIs { watched: false },
             None => DueThen::Never,
         };
-        let old = match self.write_status(r, change, due, now).await? {
-            Ended::Written(_) => return Ok(true),
-            // A run is under way: it stays watched.
-            Ended::Failed(Some(old)) if due == DueThen::Never && is_watched(&old, r, change)? => {
-                let due = DueThen::AsItIs { watched: true };
-                match self.write_status(r, change, due, now).await? {
-                    Ended::Written(_) => return Ok(true),
-                    Ended::Failed(old) => old,
-                }
+        for tries in 0..TRIES {
+            let mut writes = vec![self.status_written(r, change, due, now)?];
+            writes.extend(self.moved(r.provider, Some(change.from), Some(change.to))?);
+            if self.transact(WHAT, writes).await? {
+                return Ok(true);
             }
-            Ended::Failed(old) => old,
-        };
-        let Some(old) = old else { return Ok(false) };
-        // A repeat of a write whose answer was lost finds exactly what it wrote.
-        let stored = read(old)?;
-        Ok(stored.id == r.integration_id
-            && stored.status == change.to
-            && stored.updated_at.timestamp_millis() == now.timestamp_millis()
-            && stored.last_error == change.last_error
-            && stored.failures_in_a_row == change.failures_in_a_row)
+            let Some(stored) = self.find_integration(r).await? else { return Ok(false) };
+            // A repeat of a write whose answer was lost finds exactly what it wrote.
+            if is_written(&stored, change, now) {
+                return Ok(true);
+            }
+            if stored.status != change.from {
+                return Ok(false);
+            }
+            // A run is under way: it stays watched. One that has ended since needs no watch.
+            if !matches!(due, DueThen::At(_)) && !change.to.is_scheduled() {
+                due = if stored.active.is_some() { DueThen::AsItIs { watched: true } } else { DueThen::Never };
+            }
+            if tries > 0 {
+                back_off(tries).await;
+            }
+        }
+        Err(Error::contended(WHAT))
     }
 
-    /// One try at moving the status.
-    async fn write_status(
+    /// The write that moves the status.
+    fn status_written(
         &self,
         r: &IntegrationRef,
         change: &StatusChange,
         due: DueThen,
         now: Timestamp,
-    ) -> Result<Ended, Error> {
+    ) -> Result<TransactWriteItem, Error> {
         let mut attributes =
             vec!["integration_id", "status", "last_error", "failures_in_a_row", "blocked_until", "updated_at"];
-        let call = self
-            .client
-            .update_item()
+        let call = Update::builder()
             .table_name(&self.tables.integrations)
             .set_key(keys::integration(&r.owner, r.provider).attributes())
             .set_expression_attribute_values(values([
@@ -91,7 +94,7 @@ impl Store {
                     .condition_expression(format!("{as_read} AND attribute_not_exists(#active_job_id)"))
             }
         };
-        update("move an integration's status", call.set_expression_attribute_names(names(&attributes))).await
+        built(call.set_expression_attribute_names(names(&attributes)))
     }
 
     /// A person's decision on the deletions that `job_id` held back: no longer pending, and so many confirmed or not.
@@ -144,10 +147,12 @@ enum DueThen {
     Never,
 }
 
-/// Whether the row is as the move wants it, and a run is under way.
-fn is_watched(row: &crate::call::Item, r: &IntegrationRef, change: &StatusChange) -> Result<bool, Error> {
-    let stored = read(row.clone())?;
-    Ok(stored.id == r.integration_id && stored.status == change.from && stored.active.is_some())
+/// Whether the row is what the move made of it.
+fn is_written(stored: &Integration, change: &StatusChange, now: Timestamp) -> bool {
+    stored.status == change.to
+        && stored.updated_at.timestamp_millis() == now.timestamp_millis()
+        && stored.last_error == change.last_error
+        && stored.failures_in_a_row == change.failures_in_a_row
 }
 
 /// Whether the confirmation already stands, with nothing pending: asked twice, or a repeat after a lost answer.

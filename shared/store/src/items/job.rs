@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Binary;
 use crate::error::Error;
+use crate::jobs::PageNumbers;
 use crate::keys;
 
 /// What the row is called in errors.
@@ -18,7 +19,7 @@ pub(crate) const WHAT: &str = "a sync job";
 pub(crate) const PAGE_WHAT: &str = "a page of a sync job";
 
 /// How long a job is kept.
-const JOB_DAYS: i64 = 90;
+pub(crate) const JOB_DAYS: i64 = 90;
 
 #[derive(Serialize, Deserialize)]
 pub(crate) struct JobItem {
@@ -53,6 +54,9 @@ pub(crate) struct JobItem {
     pub(crate) fence: u64,
     #[serde(default, with = "ts_milliseconds_option", skip_serializing_if = "Option::is_none")]
     pub(crate) lease_until: Option<Timestamp>,
+    /// The partition of the index `started`; absent in rows from before there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) started_under: Option<String>,
     /// Epoch seconds.
     pub(crate) expires_at: i64,
 }
@@ -73,6 +77,8 @@ pub(crate) struct CheckpointItem {
     skipped: u64,
     #[serde(default, with = "ts_milliseconds_option", skip_serializing_if = "Option::is_none")]
     expected_end_at: Option<Timestamp>,
+    #[serde(default, with = "ts_milliseconds_option", skip_serializing_if = "Option::is_none")]
+    listing_ends_at: Option<Timestamp>,
     #[serde(default)]
     rehanded: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -91,6 +97,7 @@ impl From<&Checkpoint> for CheckpointItem {
             unchanged: c.unchanged,
             skipped: c.skipped,
             expected_end_at: c.expected_end_at,
+            listing_ends_at: c.listing_ends_at,
             rehanded: c.rehanded,
             confirmed_count: c.confirmed_count,
         }
@@ -123,6 +130,7 @@ impl From<&SyncJob> for JobItem {
             progress_at: job.progress_at,
             fence: job.fence,
             lease_until: None,
+            started_under: Some(keys::started_under(job.id, job.status)),
             expires_at: job.started_at.timestamp() + JOB_DAYS * 86_400,
         }
     }
@@ -159,6 +167,7 @@ impl TryFrom<JobItem> for SyncJob {
                 skipped: c.skipped,
                 reported: item.reported,
                 expected_end_at: c.expected_end_at,
+                listing_ends_at: c.listing_ends_at,
                 rehanded: c.rehanded,
                 confirmed_count: c.confirmed_count,
             },
@@ -191,6 +200,11 @@ pub(crate) struct PageItem {
     pub(crate) skipped: Binary,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) gone: Vec<(ExternalId, DeleteReason)>,
+    /// When it was written, and the sums of all parts: in part 0, for the run's timeline.
+    #[serde(default, with = "ts_milliseconds_option", skip_serializing_if = "Option::is_none")]
+    pub(crate) recorded_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) numbers: Option<PageNumbers>,
     /// Epoch seconds.
     pub(crate) expires_at: i64,
 }
@@ -232,6 +246,7 @@ mod tests {
                 unchanged: 1,
                 skipped: 0,
                 expected_end_at: None,
+                listing_ends_at: None,
                 rehanded: 0,
                 confirmed_count: Some(60),
                 reported: 2,

@@ -2,7 +2,7 @@
 
 use chrono::serde::{ts_microseconds, ts_milliseconds};
 use domain::resource::{Outcome, Record, RecordState, RunOutcome};
-use domain::{ExternalId, JobId, ResourceKind, Timestamp};
+use domain::{ExternalId, JobId, ResourceKind, StorageStrategy, Timestamp};
 use serde::Deserialize;
 
 /// What the row is called in errors.
@@ -23,6 +23,8 @@ pub(crate) struct RecordItem {
     content_hash: Option<String>,
     #[serde(default)]
     memory_id: Option<String>,
+    #[serde(default)]
+    stored_as: Option<StorageStrategy>,
     #[serde(default)]
     code: Option<String>,
     #[serde(default)]
@@ -53,6 +55,7 @@ impl From<RecordItem> for Record {
             revision: item.revision,
             content_hash: item.content_hash,
             memory_id: item.memory_id,
+            stored_as: item.stored_as,
             code: item.code,
             reason: item.reason,
             retriable: item.retriable,
@@ -75,6 +78,8 @@ pub(crate) struct MarkItem {
     pub(crate) state: RecordState,
     pub(crate) revision: String,
     pub(crate) retriable: bool,
+    #[serde(default)]
+    pub(crate) stored_as: Option<StorageStrategy>,
     #[serde(with = "ts_microseconds")]
     pub(crate) observed_at: Timestamp,
     #[serde(default)]

@@ -47,13 +47,22 @@ impl Store {
             .table_name(&self.tables.jobs)
             .set_key(keys::job(integration_id, job_id).attributes())
             .update_expression(
-                "SET #status = :running, #fence = #fence + :one, #lease_until = :until, #lease_mark = :mark",
+                "SET #status = :running, #fence = #fence + :one, #lease_until = :until, #lease_mark = :mark, \
+                 #started_under = :started_under, #claimed_at = if_not_exists(#claimed_at, :now)",
             )
             .condition_expression(
                 "#status IN (:pending, :running) AND (attribute_not_exists(#lease_until) OR #lease_until <= :now)",
             )
-            .set_expression_attribute_names(names(&["status", "fence", "lease_until", "lease_mark"]))
+            .set_expression_attribute_names(names(&[
+                "status",
+                "fence",
+                "lease_until",
+                "lease_mark",
+                "started_under",
+                "claimed_at",
+            ]))
             .set_expression_attribute_values(values([
+                ("started_under", s(keys::started_under(job_id, JobStatus::Running))),
                 ("pending", encode(JobStatus::Pending)?),
                 ("running", encode(JobStatus::Running)?),
                 ("one", n(1)),

@@ -1,8 +1,10 @@
 //! Sync jobs: reading them, and the two writes that come from outside a worker: cancelling and reporting.
 
 mod claim;
+mod recent;
+mod timeline;
 
-use aws_sdk_dynamodb::types::ReturnValue;
+use aws_sdk_dynamodb::types::{ReturnValue, TransactWriteItem, Update};
 use domain::message::IntegrationRef;
 use domain::{IntegrationId, JobId, JobStatus, SyncJob, Timestamp};
 
@@ -10,11 +12,14 @@ use crate::Store;
 use crate::call::{Ended, Item, decode, encode, ms, n, names, s, update, values};
 use crate::cursor::Cursor;
 use crate::error::Error;
+use crate::integrations::built;
 use crate::items::job::{JobItem, WHAT};
 use crate::keys::{self, Key};
 use crate::retry::{TRIES, back_off};
 
 pub use claim::Claim;
+pub use recent::JobFilter;
+pub use timeline::{PageMark, PageNumbers, Timeline};
 
 /// How far a run has come, as seen by whoever just reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,7 +136,9 @@ impl Store {
             if job.status.is_final() {
                 return Ok(Cancelled::Final(job));
             }
-            let mut writes = vec![self.cancelled(&job, now)?];
+            // What it has done beyond this is summed up, and counted, later.
+            let ended = SyncJob { status: JobStatus::Cancelled, completed_at: Some(now), ..job.clone() };
+            let mut writes = vec![self.cancelled(&job, now)?, self.ended(&ended)?];
             if self.active_run(r).await?.is_some_and(|active| active.job_id == job_id) {
                 writes.push(self.release_cancelled(r, job_id)?);
             }
@@ -144,6 +151,48 @@ impl Store {
         Err(Error::contended(WHAT))
     }
 
+    /// Writes down what a cancelled run did, as summed up after its end, and counts what it did beyond what was known. Nothing happens to
+    /// a job that is not CANCELLED, or says the same already. Two requests; when it meets others, two more per try.
+    ///
+    /// # Errors
+    /// [`Error`] if the table cannot be written, or others keep changing the row.
+    pub async fn note_counts(&self, job: &SyncJob) -> Result<(), Error> {
+        const WHAT: &str = "write the counts of a cancelled sync job";
+        for tries in 0..TRIES {
+            let Some(stored) = self.get_job(job.integration_id, job.id).await? else { return Ok(()) };
+            let is_same = stored.counts == job.counts && stored.failed_resources == job.failed_resources;
+            if stored.status != JobStatus::Cancelled || is_same {
+                return Ok(());
+            }
+            let ended = SyncJob { counts: job.counts, ..stored.clone() };
+            if self
+                .transact(WHAT, vec![self.counts_noted(job, &stored)?, self.counted_since(&ended, stored.counts)?])
+                .await?
+            {
+                return Ok(());
+            }
+            back_off(tries).await;
+        }
+        Err(Error::contended(WHAT))
+    }
+
+    fn counts_noted(&self, job: &SyncJob, stored: &SyncJob) -> Result<TransactWriteItem, Error> {
+        built(
+            Update::builder()
+                .table_name(&self.tables.jobs)
+                .set_key(keys::job(job.integration_id, job.id).attributes())
+                .update_expression("SET #counts = :counts, #failed_resources = :failed")
+                .condition_expression("#status = :cancelled AND #counts = :old")
+                .set_expression_attribute_names(names(&["counts", "failed_resources", "status"]))
+                .set_expression_attribute_values(values([
+                    ("counts", encode(job.counts)?),
+                    ("old", encode(stored.counts)?),
+                    ("failed", encode(&job.failed_resources)?),
+                    ("cancelled", encode(JobStatus::Cancelled)?),
+                ])),
+        )
+    }
+
     /// Frees a slot whose job does not exist any more. Nothing happens if another run holds it. One request.
     ///
     /// # Errors
@@ -152,15 +201,27 @@ impl Store {
         self.transact("free the slot of a lost job", vec![self.release_cancelled(r, job_id)?]).await
     }
 
-    fn cancelled(&self, job: &SyncJob, now: Timestamp) -> Result<aws_sdk_dynamodb::types::TransactWriteItem, Error> {
-        crate::integrations::built(
-            aws_sdk_dynamodb::types::Update::builder()
+    fn cancelled(&self, job: &SyncJob, now: Timestamp) -> Result<TransactWriteItem, Error> {
+        built(
+            Update::builder()
                 .table_name(&self.tables.jobs)
                 .set_key(keys::job(job.integration_id, job.id).attributes())
-                .update_expression("SET #status = :cancelled, #completed_at = :now REMOVE #lease_until, #lease_mark")
-                .condition_expression("#status IN (:pending, :running)")
-                .set_expression_attribute_names(names(&["status", "completed_at", "lease_until", "lease_mark"]))
+                .update_expression(
+                    "SET #status = :cancelled, #completed_at = :now, #started_under = :started_under \
+                     REMOVE #lease_until, #lease_mark",
+                )
+                .condition_expression("#status IN (:pending, :running) AND #counts = :counts")
+                .set_expression_attribute_names(names(&[
+                    "status",
+                    "counts",
+                    "completed_at",
+                    "started_under",
+                    "lease_until",
+                    "lease_mark",
+                ]))
                 .set_expression_attribute_values(values([
+                    ("started_under", s(keys::started_under(job.id, JobStatus::Cancelled))),
+                    ("counts", encode(job.counts)?),
                     ("cancelled", encode(JobStatus::Cancelled)?),
                     ("now", ms(now)),
                     ("pending", encode(JobStatus::Pending)?),

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use domain::resource::{Record, RecordState, RunOutcome};
-use domain::{ExternalId, IntegrationId, Timestamp};
+use domain::{ExternalId, IntegrationId, StorageStrategy, Timestamp};
 use futures::{StreamExt as _, TryStreamExt as _};
 
 use crate::Store;
@@ -37,6 +37,8 @@ pub struct RecordMark {
     pub revision: String,
     /// Whether another attempt may mend a failure.
     pub retriable: bool,
+    /// The storage strategy under which it was delivered.
+    pub stored_as: Option<StorageStrategy>,
     /// When the fetch behind this state started.
     pub observed_at: Timestamp,
     /// The run that last reported here, and what it did.
@@ -104,7 +106,7 @@ impl Store {
             .table_name(&self.tables.records)
             .key_condition_expression("#pk = :pk AND begins_with(#sk, :prefix)")
             .projection_expression(
-                "#external_id, #state, #revision, #retriable, #observed_at, #run_job_id, #run, #outcome",
+                "#external_id, #state, #revision, #retriable, #stored_as, #observed_at, #run_job_id, #run, #outcome",
             )
             .set_expression_attribute_names(names(&[
                 "pk",
@@ -113,6 +115,7 @@ impl Store {
                 "state",
                 "revision",
                 "retriable",
+                "stored_as",
                 "observed_at",
                 "run_job_id",
                 "run",
@@ -129,6 +132,7 @@ impl Store {
                 state: item.state,
                 revision: item.revision,
                 retriable: item.retriable,
+                stored_as: item.stored_as,
                 observed_at: item.observed_at,
                 last_run: last_run(item.run_job_id, item.run, item.outcome),
             });

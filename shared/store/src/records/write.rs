@@ -22,6 +22,17 @@ pub enum Written {
     Yes,
     /// A later observation is stored: this one. Nothing was written.
     Stale(Box<Record>),
+    /// What is stored is no later, but it is not what the writer had read: this. Nothing was written.
+    Changed(Box<Record>),
+}
+
+/// Which stored record a write may replace.
+#[derive(Debug, Clone, Copy)]
+enum Over<'a> {
+    /// Any that is no later.
+    Older,
+    /// That one alone, or none where there was none.
+    Seen(Option<&'a Record>),
 }
 
 impl Store {
@@ -31,14 +42,33 @@ impl Store {
     /// # Errors
     /// [`Error`] if the table cannot be written, or the stored row makes no sense.
     pub async fn save_record(&self, id: IntegrationId, record: &Record) -> Result<Written, Error> {
+        self.save_over(id, record, Over::Older).await
+    }
+
+    /// The same, but only over the record that was read before the sink was touched: what was done there, or left undone, was decided by it.
+    /// Two workers may have the same resource in hand; whoever of them writes second learns of the other here.
+    ///
+    /// # Errors
+    /// As [`Self::save_record`].
+    pub async fn save_record_over(
+        &self,
+        id: IntegrationId,
+        seen: Option<&Record>,
+        record: &Record,
+    ) -> Result<Written, Error> {
+        self.save_over(id, record, Over::Seen(seen)).await
+    }
+
+    async fn save_over(&self, id: IntegrationId, record: &Record, over: Over<'_>) -> Result<Written, Error> {
         const WHAT: &str = "save a record";
-        let mut last_run = record.last_run;
+        let (mut last_run, mut over) = (record.last_run, over);
         for tries in 0..TRIES {
-            let old = match update(WHAT, self.write_record(id, record, last_run)?).await? {
+            let old = match update(WHAT, self.write_record(id, record, last_run, over)?).await? {
                 Ended::Written(_) => return Ok(Written::Yes),
                 Ended::Failed(Some(old)) => old,
-                // The row went away between the condition and its answer.
+                // The row is not there, or went away between the condition and its answer: a purge took it.
                 Ended::Failed(None) => {
+                    over = Over::Older;
                     back_off(tries).await;
                     continue;
                 }
@@ -46,6 +76,16 @@ impl Store {
             let stored: Option<i64> = number(&old, "observed_at");
             if stored.is_none_or(|stored| stored > record.observed_at.timestamp_micros()) {
                 return read(old).map(|stored| Written::Stale(Box::new(stored)));
+            }
+            if let Over::Seen(seen) = over {
+                let stored = read(old.clone())?;
+                // Our own write, whose answer was lost.
+                if is_version(&stored, record) {
+                    return Ok(Written::Yes);
+                }
+                if !seen.is_some_and(|seen| is_version(&stored, seen)) {
+                    return Ok(Written::Changed(Box::new(stored)));
+                }
             }
             last_run = None; // A later run's outcome stays.
             if tries > 0 {
@@ -60,6 +100,7 @@ impl Store {
         id: IntegrationId,
         record: &Record,
         last_run: Option<RunOutcome>,
+        over: Over<'_>,
     ) -> Result<UpdateItemFluentBuilder, Error> {
         let optional = |text: &Option<String>| or_null(text.clone().map(AttributeValue::S));
         let mut attributes = vec![
@@ -73,6 +114,7 @@ impl Store {
             "revision",
             "content_hash",
             "memory_id",
+            "stored_as",
             "code",
             "reason",
             "retriable",
@@ -95,6 +137,7 @@ impl Store {
                 ("revision", s(&record.revision)),
                 ("content_hash", optional(&record.content_hash)),
                 ("memory_id", optional(&record.memory_id)),
+                ("stored_as", encode(record.stored_as)?),
                 ("code", optional(&record.code)),
                 ("reason", optional(&record.reason)),
                 ("retriable", AttributeValue::Bool(record.retriable)),
@@ -103,11 +146,23 @@ impl Store {
             ]));
         let mut set = "SET #external_id = :external_id, #resource_kind = :resource_kind, \
                        #resource_name = :resource_name, #mime_type = :mime_type, #url = :url, #state = :state, \
-                       #revision = :revision, #content_hash = :content_hash, #memory_id = :memory_id, #code = :code, \
+                       #revision = :revision, #content_hash = :content_hash, #memory_id = :memory_id, #stored_as = :stored_as, #code = :code, \
                        #reason = :reason, #retriable = :retriable, #observed_at = :observed_at, \
                        #last_synced_at = :last_synced_at"
             .to_owned();
-        let mut condition = "(attribute_not_exists(#pk) OR #observed_at <= :observed_at)".to_owned();
+        let mut condition = match over {
+            Over::Older => "(attribute_not_exists(#pk) OR #observed_at <= :observed_at)",
+            Over::Seen(None) => "attribute_not_exists(#pk)",
+            Over::Seen(Some(_)) => {
+                "attribute_exists(#pk) AND #observed_at <= :observed_at AND #observed_at = :seen_at AND #last_synced_at = :seen_synced_at"
+            }
+        }
+        .to_owned();
+        if let Over::Seen(Some(seen)) = over {
+            call = call
+                .expression_attribute_values(":seen_at", n(seen.observed_at.timestamp_micros()))
+                .expression_attribute_values(":seen_synced_at", ms(seen.last_synced_at));
+        }
         if let Some(last) = last_run {
             attributes.extend(["run_job_id", "run", "outcome"]);
             set.push_str(", #run_job_id = :run_job_id, #run = :run, #outcome = :outcome");
@@ -195,4 +250,12 @@ impl Store {
         }
         Err(Error::unprocessed(WHAT))
     }
+}
+
+/// Whether a stored record is the one that was read or written: no two writes of one resource share both times.
+fn is_version(stored: &Record, known: &Record) -> bool {
+    stored.observed_at == known.observed_at
+        && stored.last_synced_at.timestamp_millis() == known.last_synced_at.timestamp_millis()
+        && stored.state == known.state
+        && stored.content_hash == known.content_hash
 }

@@ -1,30 +1,31 @@
 //! The control API: how tests look into the sandbox, change its content and make it misbehave.
 
-mod content;
-mod oauth;
+pub mod contract;
 mod wire;
 
 use axum::{
     Json, Router,
-    extract::{Query, State},
+    extract::State,
     http::StatusCode,
     response::{IntoResponse, Response},
-    routing::{delete, get, patch, post},
+    routing::{delete, get, post},
 };
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use crate::{
-    clock::rfc3339,
-    google::{self, change::Refused, state::Google},
+    emulated, google,
     state::{Shared, World},
 };
 
 /// All routes below `/control`.
 pub fn routes() -> Router<Shared> {
-    Router::new()
+    let own = emulated::ALL
+        .iter()
+        .fold(Router::new(), |router, emulated| router.nest(&format!("/{}", emulated.name), (emulated.control)()));
+    own.merge(contract::routes())
         .route("/reset", post(reset))
-        .route("/truth", get(truth))
+        .route("/truth", get(google::control::truth))
         .route("/endpoints", get(endpoints))
         .route("/clock", get(wire::clock).post(wire::set_clock))
         .route("/faults", get(wire::faults).post(wire::add_fault).delete(wire::clear_faults))
@@ -33,18 +34,6 @@ pub fn routes() -> Router<Shared> {
         .route("/requests", get(wire::requests).delete(wire::clear_requests))
         .route("/counters", get(wire::counters))
         .route("/webhooks", get(wire::webhooks))
-        .route("/google/accounts", get(content::accounts).post(content::add_account))
-        .route("/google/files", post(content::add_file))
-        .route("/google/files/bulk", post(content::add_many))
-        .route("/google/files/{id}", patch(content::edit_file).delete(content::delete_file))
-        .route("/google/drives", get(content::drives).post(content::add_drive))
-        .route("/google/drives/{id}/members", post(content::join))
-        .route("/google/drives/{id}/members/{email}", delete(content::leave))
-        .route("/google/clients", post(oauth::add_client))
-        .route("/google/tokens", get(oauth::tokens).post(oauth::set_tokens))
-        .route("/google/settings", get(oauth::settings).post(oauth::set_settings))
-        .route("/google/expire-cursors", post(expire_cursors))
-        .route("/google/channels", get(wire::channels).delete(wire::forget_channels))
         .fallback(|| async { Wrong::not_found("the control API has no such route") })
 }
 
@@ -53,23 +42,19 @@ pub fn routes() -> Router<Shared> {
 pub struct Wrong(StatusCode, String);
 
 impl Wrong {
-    fn not_found(message: &str) -> Self {
-        Self(StatusCode::NOT_FOUND, message.to_owned())
+    /// Something that is named is not there.
+    pub fn not_found(message: impl std::fmt::Display) -> Self {
+        Self(StatusCode::NOT_FOUND, message.to_string())
     }
 
-    fn unprocessable(message: impl std::fmt::Display) -> Self {
+    /// It is there already.
+    pub fn conflict(message: impl std::fmt::Display) -> Self {
+        Self(StatusCode::CONFLICT, message.to_string())
+    }
+
+    /// What is asked for cannot be.
+    pub fn unprocessable(message: impl std::fmt::Display) -> Self {
         Self(StatusCode::UNPROCESSABLE_ENTITY, message.to_string())
-    }
-}
-
-impl From<Refused> for Wrong {
-    fn from(refused: Refused) -> Self {
-        let status = match refused {
-            Refused::UnknownAccount(_) | Refused::UnknownFile(_) | Refused::UnknownDrive(_) => StatusCode::NOT_FOUND,
-            Refused::Taken(_) => StatusCode::CONFLICT,
-            Refused::NotAFolder(_) | Refused::Loop | Refused::IsRoot => StatusCode::UNPROCESSABLE_ENTITY,
-        };
-        Self(status, refused.to_string())
     }
 }
 
@@ -79,10 +64,11 @@ impl IntoResponse for Wrong {
     }
 }
 
-type Answer = Result<Json<Value>, Wrong>;
+/// What a control route answers.
+pub type Answer = Result<Json<Value>, Wrong>;
 
 /// A JSON body, an empty one being an empty object; what is not understood is said.
-fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Wrong> {
+pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Wrong> {
     let body = if body.is_empty() { b"{}".as_slice() } else { body };
     serde_json::from_slice(body).map_err(Wrong::unprocessable)
 }
@@ -112,46 +98,10 @@ async fn reset(State(sandbox): State<Shared>, body: bytes::Bytes) -> Answer {
 /// Whose.
 #[derive(Deserialize)]
 pub struct OfAccount {
-    account: String,
+    pub account: String,
 }
 
-/// Everything that the account sees and that is not in the trash, with the text that a perfect extractor finds.
-async fn truth(State(sandbox): State<Shared>, Query(query): Query<OfAccount>) -> Answer {
-    sandbox.read(|world| {
-        let google = &world.google;
-        if !google.accounts.contains_key(&query.account) {
-            return Err(Refused::UnknownAccount(query.account.clone()).into());
-        }
-        let mut files: Vec<_> = google.files_of(&query.account).filter(|file| !google.is_trashed(file)).collect();
-        files.sort_by(|a, b| a.id.cmp(&b.id));
-        let files: Vec<Value> = files.into_iter().map(|file| described(google, file)).collect();
-        Ok(Json(json!({ "account": query.account, "files": files })))
-    })
-}
-
-/// A file as the control API shows it.
-fn described(google: &Google, file: &google::file::File) -> Value {
-    json!({
-        "id": file.id,
-        "name": file.name,
-        "mimeType": file.mime_type,
-        "parents": file.parent.iter().collect::<Vec<_>>(),
-        "driveId": file.drive_id,
-        "owner": file.owner,
-        "modifiedTime": rfc3339(file.modified),
-        "trashed": google.is_trashed(file),
-        "text": file.text,
-        "size": file.body.bytes().map(bytes::Bytes::len),
-    })
-}
-
-/// The endpoint mapping for a provider's secret.
+/// The endpoint mapping for each provider's secret.
 async fn endpoints(State(sandbox): State<Shared>) -> Json<Value> {
-    Json(json!({ "google": google::endpoints(&sandbox.public_url) }))
-}
-
-/// Refuses all change tokens and page tokens handed out so far.
-async fn expire_cursors(State(sandbox): State<Shared>) -> Json<Value> {
-    sandbox.write(|world| world.google.feeds.expire_tokens());
-    Json(json!({ "expired": true }))
+    Json(emulated::endpoints(&sandbox.public_url))
 }

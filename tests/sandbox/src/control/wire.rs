@@ -8,7 +8,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Answer, OfAccount, Wrong, parse};
+use super::{Answer, Wrong, parse};
 use crate::{clock, faults, limits, state::Shared};
 
 /// `GET /control/faults`.
@@ -109,23 +109,4 @@ pub async fn counters(State(sandbox): State<Shared>) -> Json<Value> {
 /// `GET /control/webhooks?since=`.
 pub async fn webhooks(State(sandbox): State<Shared>, Query(query): Query<Since>) -> Json<Value> {
     sandbox.traffic(|traffic| Json(json!({ "webhooks": traffic.deliveries.since(query.since) })))
-}
-
-/// `GET /control/google/channels`: the live ones.
-pub async fn channels(State(sandbox): State<Shared>) -> Json<Value> {
-    let now = clock::now();
-    sandbox.read(|world| {
-        let live: Vec<_> = world.google.channels.values().filter(|channel| channel.expires > now).collect();
-        Json(json!({ "channels": live }))
-    })
-}
-
-/// `DELETE /control/google/channels?account=`: forgets the account's channels without a word, as providers do.
-pub async fn forget_channels(State(sandbox): State<Shared>, Query(query): Query<OfAccount>) -> Json<Value> {
-    let forgotten = sandbox.write(|world| {
-        let before = world.google.channels.len();
-        world.google.channels.retain(|_, channel| channel.account != query.account);
-        before - world.google.channels.len()
-    });
-    Json(json!({ "forgotten": forgotten }))
 }

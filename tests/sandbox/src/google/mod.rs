@@ -1,6 +1,8 @@
 //! Google, emulated: accounts and OAuth, Drive, push channels.
 
 pub mod change;
+mod contract;
+pub mod control;
 pub mod demo;
 mod dialect;
 pub mod drive;
@@ -9,24 +11,38 @@ pub mod feed;
 pub mod file;
 pub mod material;
 pub mod oauth;
+mod pages;
 pub mod state;
 mod tree;
 
-use axum::{Router, extract::Request, middleware};
+use axum::Router;
 
-use crate::{gate, state::Shared};
+use crate::{emulated::Emulated, state::Shared};
 
-/// Everything below `/google`, behind the gate.
-pub fn routes(sandbox: &Shared) -> Router<Shared> {
-    let gated = sandbox.clone();
+/// Google in the table of providers.
+pub const EMULATED: Emulated = Emulated {
+    name: "google",
+    id: "google_drive",
+    title: "Google Drive",
+    routes,
+    dialect: dialect::GOOGLE,
+    control: control::routes,
+    pages: pages::routes,
+    endpoints,
+    front: pages::front,
+    start: |sandbox| {
+        tokio::spawn(drive::push::keep_telling(sandbox.clone()));
+    },
+    contract: contract::GOOGLE,
+};
+
+/// Everything below `/google`.
+fn routes() -> Router<Shared> {
     Router::new()
         .nest("/accounts", oauth::accounts())
         .nest("/oauth2", oauth::oauth2())
         .nest("/www/drive/v3", drive::routes())
         .nest("/docs", drive::docs())
-        .layer(middleware::from_fn(move |request: Request, next: middleware::Next| {
-            gate::pass(gated.clone(), dialect::GOOGLE, request, next)
-        }))
 }
 
 /// The endpoint mapping that points a client of Google at the sandbox.

@@ -1,4 +1,4 @@
-//! A stand-in for the host application: a user connects Google Drive, starts a sync, and sees what became of it.
+//! A stand-in for the host application: a user connects accounts, starts syncs, and sees what became of them.
 //! The page asks the product's API for everything it shows, with the user's own token.
 
 use std::collections::HashMap;
@@ -16,11 +16,13 @@ use super::{
     html::{escape, in_query, page as frame},
     session,
 };
-use crate::{config::HostApp, state::Shared};
+use crate::{
+    config::HostApp,
+    emulated::{self, Emulated},
+    state::Shared,
+};
 
 type Fields = HashMap<String, String>;
-
-const PROVIDER: &str = "google_drive";
 
 /// `GET /app`, and `GET /app/integrations` where the connect flow ends.
 pub async fn page(State(sandbox): State<Shared>, Query(fields): Query<Fields>, headers: HeaderMap) -> Html<String> {
@@ -35,7 +37,7 @@ pub async fn page(State(sandbox): State<Shared>, Query(fields): Query<Fields>, h
     let signed_in = session::user(app, &headers);
     body.push_str(&people(app, signed_in.map(|(user, _)| user)));
     if let Some((_, token)) = signed_in {
-        body.push_str(&integration(&sandbox, app, token).await);
+        body.push_str(&integrations(&sandbox, app, token).await);
     }
     Html(frame("Host application", &body))
 }
@@ -46,12 +48,17 @@ pub async fn act(State(sandbox): State<Shared>, headers: HeaderMap, Form(fields)
     else {
         return Redirect::to("/app").into_response();
     };
+    let Some(provider) = fields.get("provider").and_then(|id| emulated::ALL.iter().find(|emulated| emulated.id == id))
+    else {
+        return Redirect::to("/app").into_response();
+    };
+    let path = format!("/api/integrations/{}", provider.id);
     let answer = match fields.get("action").map(String::as_str) {
         Some("sync") => {
             let mode = if fields.contains_key("full") { "full" } else { "incremental" };
-            call(&sandbox, app, token, Method::POST, "/sync", Some(json!({ "mode": mode }))).await
+            call(&sandbox, app, token, Method::POST, &format!("{path}/sync"), Some(json!({ "mode": mode }))).await
         }
-        Some("disconnect") => call(&sandbox, app, token, Method::DELETE, "", None).await,
+        Some("disconnect") => call(&sandbox, app, token, Method::DELETE, &path, None).await,
         _ => Err("unknown action".to_owned()),
     };
     match answer {
@@ -74,36 +81,60 @@ fn people(app: &HostApp, signed_in: Option<&str>) -> String {
     )
 }
 
-async fn integration(sandbox: &Shared, app: &HostApp, token: &str) -> String {
-    let (all, connected, jobs, resources) = tokio::join!(
+/// Every provider that this sandbox plays, as far as the API offers it.
+async fn integrations(sandbox: &Shared, app: &HostApp, token: &str) -> String {
+    let (all, connected) = tokio::join!(
         get(sandbox, app, token, "/api/integrations"),
         get(sandbox, app, token, "/api/integrations/connected"),
-        get(sandbox, app, token, "/api/integrations/google_drive/sync-jobs?limit=5"),
-        get(sandbox, app, token, "/api/integrations/google_drive/resources"),
     );
-    let offered = match &all {
-        Ok(json) => find(json, &["id", "provider"]).is_some(),
-        Err(message) => return format!("<p class=bad>The API did not answer: {}</p>", escape(message)),
+    let all = match all {
+        Ok(all) => all,
+        Err(message) => return format!("<p class=bad>The API did not answer: {}</p>", escape(&message)),
     };
-    let Some(row) = connected.as_ref().ok().and_then(|json| find(json, &["provider", "id"])) else {
-        let note = if offered { "" } else { "<p class=bad>The API does not offer Google Drive.</p>" };
-        return format!(
-            "<h2>Google Drive</h2>{note}<form method=post action=\"{}/api/integrations/{PROVIDER}/connect\">\
-             <button class=main>Connect Google Drive</button></form>",
-            escape(&app.api_url)
-        );
-    };
+    let mut html = String::new();
+    for emulated in emulated::ALL {
+        let row = connected.as_ref().ok().and_then(|json| find(json, &["provider", "id"], emulated.id));
+        let offered = find(&all, &["id", "provider"], emulated.id).is_some();
+        html.push_str(&match row {
+            Some(row) => integration(sandbox, app, token, emulated, row).await,
+            None => unconnected(app, emulated, offered),
+        });
+    }
+    html.push_str("<p class=quiet><a href=\"/app\">Look again</a></p>");
+    html
+}
+
+fn unconnected(app: &HostApp, emulated: &Emulated, offered: bool) -> String {
+    let title = escape(emulated.title);
+    let note = if offered { String::new() } else { format!("<p class=bad>The API does not offer {title}.</p>") };
+    format!(
+        "<h2>{title}</h2>{note}<form method=post action=\"{}/api/integrations/{}/connect\">\
+         <button class=main>Connect {title}</button></form>",
+        escape(&app.api_url),
+        emulated.id
+    )
+}
+
+async fn integration(sandbox: &Shared, app: &HostApp, token: &str, emulated: &Emulated, row: &Value) -> String {
+    let path = format!("/api/integrations/{}", emulated.id);
+    let (jobs_path, resources_path) = (format!("{path}/sync-jobs?limit=5"), format!("{path}/resources"));
+    let (jobs, resources) =
+        tokio::join!(get(sandbox, app, token, &jobs_path), get(sandbox, app, token, &resources_path));
     let mut html = format!(
-        "<h2>Google Drive</h2><p>Status <b>{}</b>, last sync {}</p>{}\
-         <form class=inline method=post action=\"/app/do\"><button class=main name=action value=sync>Sync now</button> \
+        "<h2>{title}</h2><p>Status <b>{}</b>, last sync {}</p>{}\
+         <form class=inline method=post action=\"/app/do\">{provider}\
+         <button class=main name=action value=sync>Sync now</button> \
          <label><input type=checkbox name=full value=1> everything</label></form> \
-         <form class=inline method=post action=\"/app/do\"><button name=action value=disconnect>Disconnect</button></form>",
+         <form class=inline method=post action=\"/app/do\">{provider}\
+         <button name=action value=disconnect>Disconnect</button></form>",
         shown(row, "status"),
         shown(row, "last_sync_at"),
         match row.get("last_error").and_then(Value::as_str) {
             Some(error) => format!("<p class=bad>{}</p>", escape(error)),
             None => String::new(),
-        }
+        },
+        title = escape(emulated.title),
+        provider = format_args!("<input type=hidden name=provider value=\"{}\">", emulated.id),
     );
     html.push_str(&table(
         "Sync jobs",
@@ -125,13 +156,12 @@ async fn integration(sandbox: &Shared, app: &HostApp, token: &str) -> String {
         resources,
         &["title", "name", "external_id", "externalId", "state", "status", "resource_type", "last_synced_at", "error"],
     ));
-    html.push_str("<p class=quiet><a href=\"/app\">Look again</a></p>");
     html
 }
 
-/// The first entry of a list that is about Google Drive.
-fn find<'a>(json: &'a Value, keys: &[&str]) -> Option<&'a Value> {
-    list(json)?.iter().find(|entry| keys.iter().any(|key| entry.get(*key).and_then(Value::as_str) == Some(PROVIDER)))
+/// The first entry of a list that is about this provider.
+fn find<'a>(json: &'a Value, keys: &[&str], provider: &str) -> Option<&'a Value> {
+    list(json)?.iter().find(|entry| keys.iter().any(|key| entry.get(*key).and_then(Value::as_str) == Some(provider)))
 }
 
 fn list(json: &Value) -> Option<&Vec<Value>> {
@@ -174,10 +204,10 @@ async fn call(
     app: &HostApp,
     token: &str,
     method: Method,
-    below: &str,
+    path: &str,
     body: Option<Value>,
 ) -> Result<Value, String> {
-    let address = format!("{}/api/integrations/{PROVIDER}{below}", app.api_url);
+    let address = format!("{}{path}", app.api_url);
     let request = sandbox.http.request(method, address).bearer_auth(token);
     send(match body {
         Some(body) => request.json(&body),

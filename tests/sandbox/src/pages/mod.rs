@@ -1,6 +1,5 @@
-//! Pages for people: what this is, a small drive to play with, and a stand-in for the host application.
+//! Pages for people: what this is, what each provider adds to play with, and a stand-in for the host application.
 
-mod drive;
 pub mod html;
 mod index;
 mod integrations;
@@ -11,15 +10,12 @@ use axum::{
     routing::{get, post},
 };
 
-use crate::state::Shared;
+use crate::{emulated, state::Shared};
 
 /// All pages; those of the host application only where its API is configured.
 pub fn routes(sandbox: &Shared) -> Router<Shared> {
-    let pages = Router::new()
-        .route("/", get(index::page))
-        .route("/drive", get(drive::page))
-        .route("/drive/edit", get(drive::edit_page))
-        .route("/drive/do", post(drive::act));
+    let own = emulated::ALL.iter().fold(Router::new(), |router, emulated| router.merge((emulated.pages)()));
+    let pages = own.route("/", get(index::page));
     if sandbox.app.is_none() {
         return pages;
     }

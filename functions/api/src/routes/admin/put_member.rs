@@ -1,12 +1,16 @@
 //! `PUT /api/admin/organizations/{slug}/members/{userId}`: a person's role in an organization.
 
 use axum::extract::State;
+use domain::Owner;
 use domain::plan::Role;
+use integrations::Action;
 use serde::Deserialize;
+use serde_json::json;
 use store::Membership;
 use utoipa::ToSchema;
-use web::{ApiError, Data, Json, PlatformAdmin};
+use web::{Data, Json, PlatformAdmin};
 
+use super::get_organization::known_organization;
 use crate::error::Result;
 use crate::path::{Slug, User};
 use crate::state::Api;
@@ -26,16 +30,16 @@ pub struct NewRole {
 #[utoipa::path(put, path = "/organizations/{slug}/members/{userId}", tag = "administration", request_body = NewRole,
     responses((status = 200, description = "The member", body = Data<MemberRow>)))]
 pub async fn put_member(
-    _: PlatformAdmin,
+    PlatformAdmin(admin): PlatformAdmin,
     Slug(organization): Slug,
     User(user): User,
     State(api): State<Api>,
     Json(body): Json<NewRole>,
 ) -> Result<Data<MemberRow>> {
-    if api.store.get_organization(&organization).await?.is_none() {
-        return Err(ApiError::not_found("unknown_organization", "there is no such organization").into());
-    }
+    known_organization(&api, &organization).await?;
     let member = Membership { user, role: body.role };
     api.store.put_membership(&organization, &member).await?;
+    let detail = json!({"user": member.user.as_str(), "role": member.role});
+    api.audit.note(&admin.id, Action::MemberChanged, Some(&Owner::Organization(organization)), None, detail).await;
     Ok(Data::new(member.into()))
 }

@@ -1,8 +1,11 @@
 //! `PUT /api/admin/organizations/{slug}`: makes an organization known, or changes its name and plan.
 
 use axum::extract::State;
+use domain::Owner;
 use domain::plan::Plan;
+use integrations::Action;
 use serde::Deserialize;
+use serde_json::json;
 use store::Organization;
 use utoipa::ToSchema;
 use web::{ApiError, Data, Json, PlatformAdmin};
@@ -21,10 +24,10 @@ const MAX_NAME_CHARS: usize = 200;
 #[serde(deny_unknown_fields)]
 pub struct OrganizationChange {
     /// Its name; a new organization without one is called by its slug.
-    #[schema(min_length = 1, max_length = 200)]
+    #[schema(min_length = 1, max_length = 200, pattern = "\\S")]
     name: Option<String>,
     /// What it pays for.
-    #[schema(schema_with = words::plan)]
+    #[schema(schema_with = words::plan_or_null)]
     plan: Option<Plan>,
 }
 
@@ -32,7 +35,7 @@ pub struct OrganizationChange {
 #[utoipa::path(put, path = "/organizations/{slug}", tag = "administration", request_body = OrganizationChange,
     responses((status = 200, description = "The organization as it is now", body = Data<OrganizationRow>)))]
 pub async fn put_organization(
-    _: PlatformAdmin,
+    PlatformAdmin(admin): PlatformAdmin,
     Slug(id): Slug,
     State(api): State<Api>,
     Json(body): Json<OrganizationChange>,
@@ -54,5 +57,8 @@ pub async fn put_organization(
     organization.name = body.name.unwrap_or(organization.name);
     organization.plan = body.plan.unwrap_or(organization.plan);
     api.store.put_organization(&organization).await?;
+    let detail = json!({"name": organization.name, "plan": organization.plan});
+    let of = Owner::Organization(organization.id.clone());
+    api.audit.note(&admin.id, Action::OrganizationChanged, Some(&of), None, detail).await;
     Ok(Data::new(organization.into()))
 }

@@ -2,7 +2,9 @@
 
 use axum::extract::State;
 use domain::plan::Plan;
+use integrations::Action;
 use serde::Deserialize;
+use serde_json::json;
 use utoipa::ToSchema;
 use web::{Data, Json, PlatformAdmin};
 
@@ -21,7 +23,7 @@ pub struct RegistryChange {
     enabled: Option<bool>,
     /// The plans that have it; empty means all.
     #[serde(alias = "allowed_plans")]
-    #[schema(schema_with = words::plans)]
+    #[schema(schema_with = words::plans_or_null)]
     allowed_plans: Option<Vec<Plan>>,
     /// The configuration that new integrations start with.
     #[serde(alias = "default_config")]
@@ -33,7 +35,7 @@ pub struct RegistryChange {
 #[utoipa::path(put, path = "/integrations/registry/{provider}", tag = "administration", request_body = RegistryChange,
     responses((status = 200, description = "The entry as it is now", body = Data<RegistryRow>)))]
 pub async fn put_registry_entry(
-    _: PlatformAdmin,
+    PlatformAdmin(admin): PlatformAdmin,
     Provider(provider): Provider,
     State(api): State<Api>,
     Json(body): Json<RegistryChange>,
@@ -52,5 +54,12 @@ pub async fn put_registry_entry(
         entry.default_config = config;
     }
     api.store.save_registry_entry(&entry).await?;
-    Ok(Data::new(RegistryRow::new(entry, implementation.manifest().name)))
+    let detail = json!({
+        "enabled": entry.enabled,
+        "allowed_plans": entry.allowed_plans,
+        "default_config": entry.default_config.0.keys().take(50).collect::<Vec<_>>(),
+    });
+    api.audit.note(&admin.id, Action::RegistryChanged, None, Some(provider), detail).await;
+    let connected = api.store.connected().await?;
+    Ok(Data::new(RegistryRow::new(entry, implementation.manifest().name, &connected)))
 }

@@ -1,8 +1,11 @@
 //! `PUT /api/admin/users/{userId}`: a person's plan and rights. The host application keeps them up to date here.
 
 use axum::extract::State;
+use domain::Owner;
 use domain::plan::{Plan, PlatformRole};
+use integrations::Action;
 use serde::Deserialize;
+use serde_json::json;
 use utoipa::ToSchema;
 use web::{Data, Json, PlatformAdmin};
 
@@ -17,10 +20,10 @@ use crate::wire::words;
 #[serde(deny_unknown_fields)]
 pub struct UserChange {
     /// What they pay for.
-    #[schema(schema_with = words::plan)]
+    #[schema(schema_with = words::plan_or_null)]
     plan: Option<Plan>,
     /// What they may do on the platform.
-    #[schema(schema_with = words::platform_role)]
+    #[schema(schema_with = words::platform_role_or_null)]
     role: Option<PlatformRole>,
     /// Whether they may use it at all.
     active: Option<bool>,
@@ -30,7 +33,7 @@ pub struct UserChange {
 #[utoipa::path(put, path = "/users/{userId}", tag = "administration", request_body = UserChange,
     responses((status = 200, description = "The person as they are now", body = Data<UserRow>)))]
 pub async fn put_user(
-    _: PlatformAdmin,
+    PlatformAdmin(admin): PlatformAdmin,
     User(id): User,
     State(api): State<Api>,
     Json(body): Json<UserChange>,
@@ -41,5 +44,8 @@ pub async fn put_user(
     user.role = body.role.unwrap_or(user.role);
     user.active = body.active.unwrap_or(user.active);
     api.store.put_user(&user).await?;
+    let detail = json!({"plan": user.plan, "role": user.role, "active": user.active});
+    let of = Owner::User(user.id.clone());
+    api.audit.note(&admin.id, Action::UserChanged, Some(&of), None, detail).await;
     Ok(Data::new(user.into()))
 }

@@ -15,7 +15,7 @@ mod page_token;
 mod params;
 pub mod push;
 mod query;
-mod render;
+pub mod render;
 mod shapes;
 
 use axum::{Router, response::IntoResponse, routing};

@@ -3,13 +3,14 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use bytes::Bytes;
 
 use super::channel::{Channel, Subject};
 use crate::{
     clock,
-    deliveries::{Attempt, Delivery},
     google::{feed::FeedKey, state::Google},
-    state::Shared,
+    sending::{self, Outgoing, Schedule},
+    state::{Sandbox, Shared},
 };
 
 /// Changes within this time share one message.
@@ -27,8 +28,8 @@ struct Message {
 
 /// Sends messages after changes, until the process ends.
 pub async fn keep_telling(sandbox: Shared) {
-    loop {
-        sandbox.changed.notified().await;
+    let mut changes = sandbox.changes();
+    while changes.changed().await.is_ok() {
         tokio::time::sleep(COALESCED).await;
         // Asked first, because a write rings the bell again.
         if !sandbox.read(|world| world.google.feeds.has_untold()) {
@@ -94,44 +95,27 @@ fn file_news(
 
 async fn deliver(sandbox: Shared, message: Message) {
     let first_pause = sandbox.read(|world| world.google.settings.webhook_retry_ms);
-    let seq = sandbox.traffic(|traffic| {
-        traffic.deliveries.begin(Delivery {
-            seq: 0,
-            provider: "google",
-            channel_id: message.channel.id.clone(),
-            message_number: message.number,
-            state: message.state.to_owned(),
-            address: message.channel.address.clone(),
-            account: message.channel.account.clone(),
-            attempts: Vec::new(),
-            outcome: "sending",
-            status: None,
-        })
-    });
-    let headers = headers(&message);
-    for attempt in 1..=MAX_ATTEMPTS {
-        let request = sandbox.http.post(&message.channel.address).headers(headers.clone()).timeout(ATTEMPT_TIMEOUT);
-        let (status, error) = match request.send().await {
-            Ok(response) => (Some(response.status().as_u16()), None),
-            Err(error) => (None, Some(error.without_url().to_string())),
-        };
-        let outcome = match status {
-            Some(102 | 200 | 201 | 202 | 204) => "delivered",
-            Some(500 | 502..=504) | None if attempt < MAX_ATTEMPTS => "sending",
-            Some(500 | 502..=504) | None => "exhausted",
-            Some(_) => "failed",
-        };
-        let attempted = Attempt { time: clock::now(), status, error };
-        sandbox.traffic(|traffic| traffic.deliveries.attempted(seq, attempted, outcome));
-        if outcome != "sending" {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(first_pause.saturating_mul(1 << (attempt - 1)))).await;
-        // A channel that was stopped meanwhile gets nothing more.
-        if !sandbox.read(|world| world.google.channels.contains_key(&message.channel.id)) {
-            return;
-        }
-    }
+    let pauses = (1..MAX_ATTEMPTS).map(|attempt| Duration::from_millis(first_pause.saturating_mul(1 << (attempt - 1))));
+    let schedule = Schedule {
+        pauses: pauses.collect(),
+        timeout: ATTEMPT_TIMEOUT,
+        is_taken: |status| matches!(status, 102 | 200 | 201 | 202 | 204),
+        is_retried: |status| matches!(status, 500 | 502..=504),
+    };
+    let channel = &message.channel;
+    let outgoing = Outgoing {
+        provider: "google",
+        hook: channel.id.clone(),
+        number: message.number,
+        event: message.state.to_owned(),
+        account: channel.account.clone(),
+        address: channel.address.clone(),
+        body: Bytes::new(),
+    };
+    let (headers, id) = (headers(&message), channel.id.clone());
+    // A channel that was stopped meanwhile gets nothing more.
+    let is_live = move |sandbox: &Sandbox| sandbox.read(|world| world.google.channels.contains_key(&id));
+    sending::send(sandbox, outgoing, schedule, move |_, _| headers.clone(), is_live).await;
 }
 
 fn headers(message: &Message) -> HeaderMap {

@@ -124,7 +124,8 @@ fn content_fields(google: &Google, file: &File, can_download: bool, put: &mut im
     }
 }
 
-fn web_view_link(file: &File) -> String {
+/// The address at which people see a file.
+pub fn web_view_link(file: &File) -> String {
     match &file.body {
         Body::Folder => format!("https://drive.google.com/drive/folders/{}", file.id),
         Body::Document { .. } => format!("https://docs.google.com/document/d/{}/edit?usp=drivesdk", file.id),
