@@ -28,7 +28,9 @@ impl FromStr for Origins {
     fn from_str(text: &str) -> Result<Self, NoOrigins> {
         let origin = |part: &str| {
             let part = part.trim();
-            let url = Url::parse(part).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+            // A wildcard would pass as a host.
+            let is_web = |url: &Url| matches!(url.scheme(), "http" | "https") && !part.contains('*');
+            let url = Url::parse(part).ok().filter(is_web);
             let origin = url.map(|url| url.origin().ascii_serialization()).ok_or(NoOrigins)?;
             if origin == part { Ok(origin) } else { Err(NoOrigins) }
         };
