@@ -26,6 +26,8 @@ UNSEEN = [
     ("sync-worker", "dynamodb:UpdateItem", "*RecordsTable*", "work that was lost several times is recorded as failed"),
     ("sync-worker", "dynamodb:Query", "*RecordsTable*/index/failed", "failures that are worth another try"),
     ("*-worker", "dynamodb:GetItem", "*LimitsTable*", "a limit's row that others have changed"),
+    ("api", "dynamodb:GetItem", "*LimitsTable*", "the same, of an account that somebody browses"),
+    ("scheduler", "dynamodb:Query", "*IntegrationsTable*", "owners of a plan with few places: the journeys' people have one without limits"),
 ]
 
 
