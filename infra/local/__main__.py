@@ -90,8 +90,8 @@ def say_what_next(settings: Settings, stack: dict, seconds: float) -> None:
     """What a newcomer does now."""
     print(f"\nCognia Integrations is up ({seconds:.0f} s).\n\n  API      {stack['apiUrl']}")
     if settings.demo:
-        print(f"  Try it   {stack['appUrl']}   sign in as ada, connect Google Drive, see its files arrive")
-        print(f"  Content  {stack['sandboxUrl']}   the emulated Google Drive: add, edit, move and delete files")
+        print(f"  Try it   {stack['appUrl']}   sign in as ada, connect an account, see its content arrive")
+        print(f"  Content  {stack['sandboxUrl']}   the emulated providers: add, edit and delete what is there")
     print("\n  make token USER=ada   a bearer token for the API\n  make logs             what the functions say")
     print("  make down             stop; everything is kept\n\nREADME.md goes on from here.")
 

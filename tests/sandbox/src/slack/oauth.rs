@@ -143,18 +143,19 @@ fn consent(slack: &Slack, asked: &Asked, fields: &Fields) -> String {
             )
         })
         .collect();
-    let list = |scopes: &BTreeSet<String>| {
-        scopes.iter().map(|scope| format!("<code>{}</code> ", escape(scope))).collect::<String>()
+    let may = |what: &str, scopes: &BTreeSet<String>| {
+        let list = scopes.iter().map(|scope| format!("<code>{}</code> ", escape(scope))).collect::<String>();
+        if list.is_empty() { list } else { format!("<p>{what}: {list}</p>") }
     };
     frame(
         "Slack (sandbox)",
         &format!(
             "<h1>An app asks to be let into a workspace</h1><p>This is the sandbox's stand-in for Slack; nothing leaves this \
-             machine. As a bot it may: {} As you it may: {}</p><form method=post action=\"authorize\">{hidden}\
+             machine.</p>{}{}<form method=post action=\"authorize\">{hidden}\
              <fieldset><legend>Who you are</legend>{people}</fieldset><p><button name=decision value=allow class=main>Allow</button> \
              <button name=decision value=deny formnovalidate>Cancel</button></p></form>",
-            list(&asked.bot_scopes),
-            list(&asked.user_scopes),
+            may("As a bot it may", &asked.bot_scopes),
+            may("As you it may", &asked.user_scopes),
         ),
     )
 }
