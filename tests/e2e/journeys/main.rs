@@ -14,6 +14,7 @@ mod faults;
 mod listings;
 mod many;
 mod organizations;
+mod providers;
 mod rules;
 mod schedule;
 mod states;
