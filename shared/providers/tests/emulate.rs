@@ -5,56 +5,18 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "what is missing fails the test")]
 
+mod emulator;
+
 use std::collections::BTreeMap;
-use std::net::TcpListener;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use domain::{IntegrationConfig, ProviderId, ProviderSettings};
+use emulator::{Emulator, browser, start};
 use providers::{Access, Body, FetchRequest, Flow, From, Http, Kind, ListRequest, Registry};
 use sha2::Digest as _;
 
 const REDIRECT: &str = "http://localhost:4999/callback";
-
-/// The emulator's process; ended with the test.
-struct Emulator {
-    process: Child,
-    url: String,
-}
-
-impl Drop for Emulator {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-#[expect(clippy::disallowed_methods, reason = "the test is told by its caller where the emulator is installed")]
-async fn start() -> Emulator {
-    let program = std::env::var("EMULATE").expect("EMULATE names npm's emulate program; `make test` installs it");
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let process = Command::new(program)
-        .args(["--service", "google", "--port", &port.to_string()])
-        .args(["--seed", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/emulate-seed.yaml")])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("node starts the emulator");
-    let emulator = Emulator { process, url: format!("http://localhost:{port}") };
-    let started = Instant::now();
-    while browser().get(&emulator.url).send().await.is_err() {
-        assert!(started.elapsed() < Duration::from_secs(30), "the emulator does not answer at {}", emulator.url);
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    emulator
-}
-
-/// A person's browser, which stops at redirects so that the test can look at them.
-fn browser() -> reqwest::Client {
-    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap()
-}
 
 fn settings(emulator: &Emulator) -> ProviderSettings {
     let map = |from: &str, to: &str| (from.to_owned(), format!("{}{to}", emulator.url));
@@ -75,7 +37,7 @@ fn settings(emulator: &Emulator) -> ProviderSettings {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_strangers_google_signs_in_lists_and_serves_files() {
-    let emulator = start().await;
+    let emulator = start("google", "emulate-seed.yaml").await;
     let settings = settings(&emulator);
     let registry = Registry::new(Http::new());
     let drive = registry.get(ProviderId::GoogleDrive);

@@ -11,9 +11,9 @@
     reason = "what is missing fails the test"
 )]
 
+mod emulator;
+
 use std::collections::BTreeMap;
-use std::net::TcpListener;
-use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -21,6 +21,7 @@ use axum::body::Bytes;
 use axum::http::{HeaderMap, Uri};
 use domain::subscription::{Subscription, WebhookEvent};
 use domain::{Clock as _, IntegrationConfig, IntegrationId, ProviderId, ProviderSettings, Resource, SystemClock};
+use emulator::{Emulator, browser, start};
 use providers::provider::{Expected, NewSubscription, SUBSCRIPTION_HEADER};
 use providers::{Access, Body, Delivery, FetchRequest, Flow, From, Http, Kind, ListRequest, Provider, Registry};
 use secrecy::ExposeSecret as _;
@@ -28,44 +29,6 @@ use serde_json::{Value, json};
 use sha2::Digest as _;
 
 const REDIRECT: &str = "http://localhost:4999/callback";
-
-/// The emulator's process; ended with the test.
-struct Emulator {
-    process: Child,
-    url: String,
-}
-
-impl Drop for Emulator {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-#[expect(clippy::disallowed_methods, reason = "the test is told by its caller where the emulator is installed")]
-async fn start() -> Emulator {
-    let program = std::env::var("EMULATE").expect("EMULATE names npm's emulate program; `make test` installs it");
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let process = Command::new(program)
-        .args(["--service", "github", "--port", &port.to_string()])
-        .args(["--seed", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/emulate-github-seed.yaml")])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("node starts the emulator");
-    let emulator = Emulator { process, url: format!("http://localhost:{port}") };
-    let started = Instant::now();
-    while browser().get(&emulator.url).send().await.is_err() {
-        assert!(started.elapsed() < Duration::from_secs(30), "the emulator does not answer at {}", emulator.url);
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    emulator
-}
-
-/// A person's browser, which stops at redirects so that the test can look at them.
-fn browser() -> reqwest::Client {
-    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap()
-}
 
 fn settings(emulator: &Emulator, secret: &str) -> ProviderSettings {
     let json = json!({
@@ -124,7 +87,7 @@ async fn text(provider: &dyn Provider, access: &Access, resource: &Resource) -> 
 
 #[tokio::test]
 async fn another_hands_emulator_is_connected_listed_fetched_and_heard() {
-    let emulator = start().await;
+    let emulator = start("github", "emulate-github-seed.yaml").await;
     let registry = Registry::new(Http::new());
     let provider = registry.get(ProviderId::Github);
     let oauth = provider.oauth().unwrap();

@@ -10,55 +10,17 @@
     reason = "what is missing fails the test"
 )]
 
+mod emulator;
+
 use std::collections::BTreeMap;
-use std::net::TcpListener;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 use domain::{Clock as _, ProviderId, ProviderSettings, SystemClock};
+use emulator::{Emulator, browser, start};
 use providers::{Flow, Http, Kind, Registry};
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
 
 const REDIRECT: &str = "http://localhost:4999/callback";
-
-/// The emulator's process; ended with the test.
-struct Emulator {
-    process: Child,
-    url: String,
-}
-
-impl Drop for Emulator {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-#[expect(clippy::disallowed_methods, reason = "the test is told by its caller where the emulator is installed")]
-async fn start() -> Emulator {
-    let program = std::env::var("EMULATE").expect("EMULATE names npm's emulate program; `make test` installs it");
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let process = Command::new(program)
-        .args(["--service", "slack", "--port", &port.to_string()])
-        .args(["--seed", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/emulate-slack.yaml")])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("node starts the emulator");
-    let emulator = Emulator { process, url: format!("http://localhost:{port}") };
-    let started = Instant::now();
-    while browser().get(&emulator.url).send().await.is_err() {
-        assert!(started.elapsed() < Duration::from_secs(30), "the emulator does not answer at {}", emulator.url);
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    emulator
-}
-
-/// A person's browser, which stops at redirects so that the test can look at them.
-fn browser() -> reqwest::Client {
-    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap()
-}
 
 fn settings(emulator: &Emulator, acts_as: Option<&str>) -> ProviderSettings {
     ProviderSettings {
@@ -95,7 +57,7 @@ async fn consent(emulator: &Emulator, settings: &ProviderSettings) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_strangers_slack_grants_tokens_of_the_bot_and_of_the_person() {
-    let emulator = start().await;
+    let emulator = start("slack", "emulate-slack.yaml").await;
     let (registry, now) = (Registry::new(Http::new()), SystemClock.now());
     let oauth = registry.get(ProviderId::Slack).oauth().unwrap();
     for (acts_as, prefix) in [(None, "xoxb-"), (Some("user"), "xoxp-")] {
@@ -124,7 +86,7 @@ async fn a_strangers_slack_grants_tokens_of_the_bot_and_of_the_person() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_registration_and_a_wrong_address_are_told_from_a_dead_code() {
-    let emulator = start().await;
+    let emulator = start("slack", "emulate-slack.yaml").await;
     let (registry, now, good) = (Registry::new(Http::new()), SystemClock.now(), settings(&emulator, None));
     let oauth = registry.get(ProviderId::Slack).oauth().unwrap();
     let invented = oauth.exchange(&good, "invented", REDIRECT, None, now).await.unwrap_err();
